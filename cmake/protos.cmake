@@ -1,0 +1,2 @@
+# The xDS and CA messages (owner: room wire).
+add_library(weft_protos INTERFACE)

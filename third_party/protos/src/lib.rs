@@ -1,0 +1,1 @@
+//! Fetched for its .proto files; never compiled.
