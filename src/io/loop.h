@@ -1,0 +1,199 @@
+// Loop: the one thread's heart. Who waits for what, what time it is, and what runs next.
+//
+// There are two: EpollLoop (epoll_loop.h), one a worker thread, and the simulation's (test/sim),
+// which runs a whole mesh in one thread from one seed. Everything above io reaches clock,
+// randomness, sockets and timers through this class.
+//
+// A tick of the loop, in order:
+//   1. I/O and timers that came due notify Events and run Timer callbacks;
+//   2. resumed coroutines run (the ready queue), until none is left;
+//   3. deferred work runs once each (Deferred): connections write what piled up during the tick,
+//      so that many small messages leave in one system call;
+//   4. back to 2 if that made anything ready, else wait in the kernel.
+#pragma once
+
+#include <coroutine>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/address.h"
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "io/task.h"
+
+namespace weft::io {
+
+class Loop;
+class Stream;
+
+// A node of an intrusive, doubly linked list; leaves its list when it is destroyed.
+struct ListNode {
+  ListNode* previous = this;
+  ListNode* next = this;
+  ListNode() = default;
+  ListNode(const ListNode&) = delete;
+  ListNode& operator=(const ListNode&) = delete;
+  ~ListNode() { unlink(); }
+  bool linked() const { return next != this; }
+  void unlink() {
+    previous->next = next;
+    next->previous = previous;
+    previous = next = this;
+  }
+  void insert_before(ListNode& place) {
+    unlink();
+    previous = place.previous;
+    next = &place;
+    place.previous->next = this;
+    place.previous = this;
+  }
+};
+
+// A suspended coroutine that is to be resumed. Lives in the coroutine's own frame.
+struct Waiter : ListNode {
+  std::coroutine_handle<> handle;
+};
+
+// Something that may be waited for by one coroutine at a time, any number of times.
+//
+//   co_await event.wait();     // returns at once if notify() came since the last wait
+//
+// notify() is remembered until somebody waits; a waiter is resumed by the loop in the same tick,
+// never from inside notify(), so a callback may notify without re-entrance.
+class Event {
+ public:
+  explicit Event(Loop& loop) : loop_(loop) {}
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+
+  void notify();
+  bool waited_for() const { return waiter_ != nullptr; }
+  Loop& loop() const { return loop_; }
+
+  class Awaiter {
+   public:
+    explicit Awaiter(Event& event) : event_(event) {}
+    ~Awaiter() {
+      if (event_.waiter_ == &waiter_) event_.waiter_ = nullptr;
+    }
+    bool await_ready() noexcept { return std::exchange(event_.notified_, false); }
+    void await_suspend(std::coroutine_handle<> handle) noexcept {
+      WEFT_CHECK(event_.waiter_ == nullptr);
+      waiter_.handle = handle;
+      event_.waiter_ = &waiter_;
+    }
+    void await_resume() noexcept {}
+
+   private:
+    Event& event_;
+    Waiter waiter_;
+  };
+  Awaiter wait() { return Awaiter(*this); }
+
+ private:
+  Loop& loop_;
+  Waiter* waiter_ = nullptr;
+  bool notified_ = false;
+};
+
+// Work to be done once at the end of the tick (step 3). Arming it again before then changes nothing.
+class Deferred : public ListNode {
+ public:
+  Deferred(Loop& loop, std::move_only_function<void()> run) : loop_(loop), run_(std::move(run)) {}
+  void arm();
+  void cancel() { unlink(); }
+
+ private:
+  friend class Loop;
+  Loop& loop_;
+  std::move_only_function<void()> run_;
+};
+
+// A callback at a time. Arming again replaces the time. Destroying it, or cancel(), forgets it.
+class Timer : public ListNode {
+ public:
+  Timer(Loop& loop, std::move_only_function<void()> run) : loop_(loop), run_(std::move(run)) {}
+  ~Timer() { cancel(); }
+  void arm_at(TimePoint when);
+  void arm_after(Duration delay);  // kForever disarms
+  void cancel();
+  bool armed() const { return armed_; }
+  TimePoint when() const { return when_; }
+
+ private:
+  friend class Loop;
+  friend class TimerQueue;
+  Loop& loop_;
+  std::move_only_function<void()> run_;
+  TimePoint when_{};
+  bool armed_ = false;
+  size_t slot_ = 0;  // where the queue keeps it
+};
+
+// A listening socket. accept() waits for the next connection.
+class Acceptor {
+ public:
+  virtual ~Acceptor() = default;
+  virtual Task<Result<std::unique_ptr<Stream>>> accept() = 0;
+  virtual SocketAddress address() const = 0;
+};
+
+struct ListenOptions {
+  int backlog = 4096;
+  bool reuse_port = false;   // several workers listen on one address
+  bool transparent = false;  // IP_TRANSPARENT, for TPROXY interception
+};
+
+struct ConnectOptions {
+  Duration timeout = std::chrono::seconds(10);
+  std::optional<IpAddress> source;  // bind to it first
+  uint32_t mark = 0;                // SO_MARK, 0 is none
+};
+
+class Loop {
+ public:
+  Loop();
+  virtual ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  // Monotonic time, read once a tick.
+  virtual TimePoint now() const = 0;
+  virtual WallTime wall_now() const = 0;
+  virtual Random& random() = 0;
+
+  // Fails with the address and the reason: in use, no privilege, …
+  virtual Result<std::unique_ptr<Acceptor>> listen(const SocketAddress& address, const ListenOptions& options) = 0;
+  // Error kinds: timeout, refused, unavailable, denied, overflow (no file descriptors).
+  virtual Task<Result<std::unique_ptr<Stream>>> connect(SocketAddress address, ConnectOptions options) = 0;
+
+  // Runs `work` in this loop's thread, in a later tick. The one method other threads may call.
+  virtual void post(std::move_only_function<void()> work) = 0;
+
+  // Resumes at the end of the current tick's step 1, or in the next pass of step 2.
+  void make_ready(Waiter& waiter) { waiter.insert_before(ready_); }
+  void defer(Deferred& work) {
+    if (!work.linked()) work.insert_before(deferred_);
+  }
+
+ protected:
+  friend class Timer;
+  virtual void arm(Timer& timer) = 0;
+  virtual void disarm(Timer& timer) = 0;
+  static void fire(Timer& timer);
+
+  // Steps 2 and 3, until nothing is ready. False if there was nothing to do.
+  bool run_ready();
+
+ private:
+  ListNode ready_;
+  ListNode deferred_;
+};
+
+// Waits without blocking the loop.
+Task<void> sleep_for(Loop& loop, Duration delay);
+
+}  // namespace weft::io
