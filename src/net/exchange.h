@@ -16,15 +16,27 @@
 // connection (HTTP/1); after both ended, the connection is used again.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "base/address.h"
 #include "base/bytes.h"
 #include "base/result.h"
 #include "http/message.h"
 #include "io/loop.h"
 
 namespace weft::net {
+
+// The connection that a server's exchange came on.
+struct ConnectionInfo {
+  SocketAddress local;
+  SocketAddress peer;
+  std::optional<SocketAddress> original_destination;
+  uint64_t requests = 0;          // started on it, this one included
+  const void* context = nullptr;  // ServerOptions::context: whoever serves keeps the peer's identity there
+};
 
 enum class Incoming : uint8_t {
   blocked,   // nothing new: await incoming()
@@ -81,6 +93,7 @@ class ServerExchange : public Exchange {
   // A response to Upgrade (101) or CONNECT (2xx) turns both directions into a tunnel.
   virtual void send_head(const http::Response& head, bool end) = 0;
   virtual bool head_sent() const = 0;
+  virtual const ConnectionInfo& connection() const = 0;
 };
 
 // A request as a client sent it. Made by net::Pool or ClientConnection::start.
@@ -90,10 +103,13 @@ class ClientExchange : public Exchange {
   // The head that poll() == Incoming::head announced. accept_head() lets poll() go on.
   virtual http::Response& response() = 0;
   virtual void accept_head() = 0;
-  // True while the server cannot have seen the request: nothing written, refused stream, GOAWAY below it,
-  // or a kept-alive connection that died before a byte of the answer AND before our bytes were acknowledged as read.
+  // True while the server cannot have processed the request: nothing was written, the stream was refused
+  // (REFUSED_STREAM), or a GOAWAY named an earlier stream as the last one.
   // Only then may a request that is not idempotent be sent again without a policy that says so.
   virtual bool provably_unprocessed() const = 0;
+  // True where a connection that had served before closed without a byte of answer: most likely it was closed
+  // while our request was on its way. An idempotent request may be sent again on another connection.
+  virtual bool connection_reused_and_closed() const = 0;
 };
 
 }  // namespace weft::net
