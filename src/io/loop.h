@@ -15,7 +15,9 @@
 #include <coroutine>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "base/address.h"
 #include "base/bytes.h"
@@ -71,6 +73,13 @@ class Event {
 
   void notify();
   bool waited_for() const { return waiter_ != nullptr; }
+  // From now on notify() notifies `other` instead, so that one coroutine can wait for several Events at once:
+  // a connection waits for bytes, room, its timers and its exchanges in one place. nullptr ends that.
+  // `other` must outlive this, or the forwarding.
+  void forward_to(Event* other) {
+    forward_ = other;
+    if (other != nullptr && std::exchange(notified_, false)) other->notify();
+  }
   Loop& loop() const { return loop_; }
 
   class Awaiter {
@@ -96,6 +105,7 @@ class Event {
  private:
   Loop& loop_;
   Waiter* waiter_ = nullptr;
+  Event* forward_ = nullptr;
   bool notified_ = false;
 };
 
@@ -113,6 +123,7 @@ class Deferred : public ListNode {
 };
 
 // A callback at a time. Arming again replaces the time. Destroying it, or cancel(), forgets it.
+// The callback must not destroy its own Timer (nor a Deferred itself).
 class Timer : public ListNode {
  public:
   Timer(Loop& loop, std::move_only_function<void()> run) : loop_(loop), run_(std::move(run)) {}
@@ -166,11 +177,13 @@ class Loop {
   virtual Random& random() = 0;
 
   // Fails with the address and the reason: in use, no privilege, …
-  virtual Result<std::unique_ptr<Acceptor>> listen(const SocketAddress& address, const ListenOptions& options) = 0;
+  virtual Result<std::unique_ptr<Acceptor>> listen(const SocketAddress& address,
+                                                   const ListenOptions& options) = 0;
   // Error kinds: timeout, refused, unavailable, denied, overflow (no file descriptors).
   virtual Task<Result<std::unique_ptr<Stream>>> connect(SocketAddress address, ConnectOptions options) = 0;
 
-  // Runs `work` in this loop's thread, in a later tick. The one method other threads may call.
+  // Runs `work` in this loop's thread, in a later tick, outside any coroutine. The one method other threads
+  // may call.
   virtual void post(std::move_only_function<void()> work) = 0;
 
   // Resumes at the end of the current tick's step 1, or in the next pass of step 2.
@@ -184,6 +197,8 @@ class Loop {
   virtual void arm(Timer& timer) = 0;
   virtual void disarm(Timer& timer) = 0;
   static void fire(Timer& timer);
+  // Fires a list of timers that came due. A callback may cancel, arm or destroy any other of them.
+  static void fire_all(ListNode& due);
 
   // Steps 2 and 3, until nothing is ready. False if there was nothing to do.
   bool run_ready();
@@ -192,6 +207,18 @@ class Loop {
   ListNode ready_;
   ListNode deferred_;
 };
+
+inline void Event::notify() {
+  if (forward_ != nullptr) {
+    forward_->notify();
+    return;
+  }
+  if (waiter_ == nullptr) {
+    notified_ = true;
+    return;
+  }
+  loop_.make_ready(*std::exchange(waiter_, nullptr));
+}
 
 // Waits without blocking the loop.
 Task<void> sleep_for(Loop& loop, Duration delay);

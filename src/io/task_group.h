@@ -38,8 +38,8 @@ class TaskGroup {
   struct Entry;
   static Task<void> run(Entry* entry, Task<void> task);
   void finished(Entry& entry);
+  void sweep();
 
-  Loop& loop_;
   ListNode entries_;
   ListNode finished_;
   size_t size_ = 0;
