@@ -59,7 +59,8 @@ Result<std::map<std::string, std::string>> labels_field(std::string_view file, c
   std::map<std::string, std::string> labels;
   const Node* child = node.find(name);
   if (child == nullptr || child->is_null()) return labels;
-  if (!child->is_mapping()) return bad(file, *child, name, concat("is ", describe(*child), ", not an object"));
+  if (!child->is_mapping())
+    return bad(file, *child, name, concat("is ", describe(*child), ", not an object"));
   for (const Node& label : child->children) {
     if (!label.is_scalar()) return bad(file, label, concat(name, ".", label.key), "is not text");
     labels.emplace(label.key, label.text);
@@ -89,7 +90,8 @@ Result<RunningPort> parse_port(std::string_view file, const Node& node) {
   WEFT_TRY(port.name, text_field(file, node, "name"));
   const Node* number = node.find("port");
   const auto value = number == nullptr ? std::nullopt : yaml::as_integer(*number);
-  if (!value || *value < 1 || *value > 65535) return bad(file, node, "port", "is not a number from 1 to 65535");
+  if (!value || *value < 1 || *value > 65535)
+    return bad(file, node, "port", "is not a number from 1 to 65535");
   port.port = static_cast<uint16_t>(*value);
   WEFT_TRY(std::string protocol, text_field(file, node, "protocol"));
   if (!protocol.empty()) port.protocol = std::move(protocol);
@@ -179,9 +181,12 @@ void write_pod(JsonWriter& json, const RunningPod& pod) {
 
 std::string_view to_string(RunningPod::Proxy proxy) {
   switch (proxy) {
-    case RunningPod::Proxy::none: return "none";
-    case RunningPod::Proxy::sidecar: return "sidecar";
-    case RunningPod::Proxy::router: return "router";
+    case RunningPod::Proxy::none:
+      return "none";
+    case RunningPod::Proxy::sidecar:
+      return "sidecar";
+    case RunningPod::Proxy::router:
+      return "router";
   }
   return "none";
 }

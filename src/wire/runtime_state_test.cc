@@ -49,9 +49,10 @@ TEST(RuntimeState, takes_a_pod_with_only_what_is_required) {
 }
 
 TEST(RuntimeState, names_file_line_and_field_of_what_is_wrong) {
-  EXPECT_EQ(error_of("{\"version\": 1,\n\"pods\": [{\"namespace\": \"a\", \"name\": \"b\", \"ip\": \"10.0.0\"}]}")
-                .substr(0, 20),
-            "workloads.json:2: ip");
+  EXPECT_EQ(
+      error_of("{\"version\": 1,\n\"pods\": [{\"namespace\": \"a\", \"name\": \"b\", \"ip\": \"10.0.0\"}]}")
+          .substr(0, 20),
+      "workloads.json:2: ip");
   EXPECT_NE(error_of(R"({"version":1,"pods":[{"namespace":"a","name":"b"}]})").find("ip: is missing"),
             std::string::npos);
   EXPECT_NE(error_of(R"({"version":2})").find("version"), std::string::npos);
@@ -69,8 +70,9 @@ TEST(RuntimeState, refuses_one_pod_twice) {
 
 TEST(RuntimeState, refuses_ports_out_of_range) {
   for (const std::string_view port : {"0", "65536", "-1", "\"x\"", "80.5"}) {
-    const std::string text = std::string(R"({"version":1,"pods":[{"namespace":"a","name":"b","ip":"10.0.0.1",)") +
-                             R"("ports":[{"port":)" + std::string(port) + "}]}]}";
+    const std::string text =
+        std::string(R"({"version":1,"pods":[{"namespace":"a","name":"b","ip":"10.0.0.1",)") +
+        R"("ports":[{"port":)" + std::string(port) + "}]}]}";
     EXPECT_NE(error_of(text).find("port"), std::string::npos) << port;
   }
 }
