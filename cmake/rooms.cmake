@@ -69,3 +69,10 @@ function(weft_add_room room below)
     endforeach()
   endif()
 endfunction()
+
+# Writes the names of all fuzz targets, for the script that runs them.
+function(weft_list_fuzzers)
+  get_property(fuzzers GLOBAL PROPERTY WEFT_FUZZERS)
+  list(JOIN fuzzers "\n" text)
+  file(WRITE ${CMAKE_BINARY_DIR}/targets.txt "${text}\n")
+endfunction()

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Runs the tests. Without an argument: everything, ending with ctest's summary of the release build.
+#   tools/test.sh [house|asan|tsan|fuzz|release]...
+# WEFT_FUZZ_SECONDS (10) is how long each fuzz target runs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+jobs=${JOBS:-$(nproc)}
+
+build() {
+  cmake --preset "$1" "${@:2}" > "build/cmake-$1.log" || { cat "build/cmake-$1.log"; exit 1; }
+  ninja -C "build/$1" -j"$jobs"
+}
+
+house() {
+  python3 test/tidy/rooms_test.py
+  tools/format.sh --check
+}
+
+asan() {
+  build asan
+  ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 \
+    ctest --test-dir build/asan -L 'unit|sim|integration' -j"$jobs" --output-on-failure --no-tests=error
+}
+
+tsan() {
+  build tsan
+  TSAN_OPTIONS=suppressions=$PWD/test/tsan.supp:second_deadlock_stack=1 \
+    ctest --test-dir build/tsan -L 'unit|sim|integration' -j"$jobs" --output-on-failure --no-tests=error
+}
+
+fuzz() {
+  build fuzz
+  local seconds=${WEFT_FUZZ_SECONDS:-10} target corpus
+  while read -r target; do
+    corpus=$PWD/fuzz/corpus/$target
+    mkdir -p "build/fuzz/new/$target" "build/fuzz/found"
+    [ -d "$corpus" ] || corpus=
+    echo "fuzz: $target, ${seconds} s"
+    "build/fuzz/bin/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=0 \
+      -artifact_prefix="build/fuzz/found/$target-" "build/fuzz/new/$target" $corpus 2> "build/fuzz/$target.log" ||
+      { tail -40 "build/fuzz/$target.log"; exit 1; }
+  done < build/fuzz/targets.txt
+}
+
+release() {
+  build release -DWEFT_TESTS=ON
+  ctest --test-dir build/release -j"$jobs" --output-on-failure --no-tests=error
+}
+
+[ $# -gt 0 ] || set -- house asan tsan fuzz release
+for step in "$@"; do "$step"; done
