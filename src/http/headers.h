@@ -24,8 +24,8 @@ class Headers {
   Headers() = default;
   Headers(const Headers& other);
   Headers& operator=(const Headers& other);
-  Headers(Headers&&) noexcept = default;
-  Headers& operator=(Headers&&) noexcept = default;
+  Headers(Headers&& other) noexcept;
+  Headers& operator=(Headers&& other) noexcept;
 
   bool empty() const { return fields_.empty(); }
   size_t size() const { return fields_.size(); }
@@ -40,12 +40,14 @@ class Headers {
   size_t count(std::string_view name) const;
 
   // Copies name and value.
-  void add(std::string_view name, std::string_view value);
+  void add(std::string_view name, std::string_view value, bool never_index = false);
   // Removes every field of that name, then adds. Keeps the place of the first.
   void set(std::string_view name, std::string_view value);
   // How many were removed.
   size_t remove(std::string_view name);
   void clear();
+  // Makes one allocation each for fields and text that are about to be added.
+  void reserve(size_t fields, size_t text);
   // Bytes of names and values together, for limits and metrics.
   size_t text_size() const { return text_size_; }
 

@@ -18,7 +18,8 @@ struct Request {
   std::string scheme;     // "http" or "https"
   std::string authority;  // Host or :authority; may be empty for HTTP/1.0
   std::string path;       // path and query, in origin form ("*" for OPTIONS *)
-  std::string protocol;   // :protocol of an extended CONNECT (RFC 8441), or the Upgrade token of HTTP/1.1; else empty
+  std::string
+      protocol;  // :protocol of an extended CONNECT (RFC 8441), or the Upgrade token of HTTP/1.1; else empty
   Version version = Version::http11;
   Headers headers;  // without Host, :pseudo, and without hop-by-hop fields of the connection
   bool expect_continue = false;

@@ -1,0 +1,81 @@
+// Which bytes may stand where in a message (RFC 9110 section 5.6, RFC 9112), as table look-ups.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+namespace weft::http {
+
+enum CharacterClass : uint8_t {
+  kToken = 1,      // tchar: method, field name, connection option
+  kTarget = 2,     // request target: VCHAR without '#', strict (no bytes above 0x7e)
+  kAuthority = 4,  // unreserved, sub-delims, '%', ':', '[', ']'
+  kHexDigit = 8,
+  kUnreserved = 16,
+};
+
+inline constexpr std::array<uint8_t, 256> kCharacters = [] {
+  std::array<uint8_t, 256> table{};
+  const auto mark = [&](std::string_view characters, uint8_t as) {
+    for (const char c : characters) table[static_cast<uint8_t>(c)] |= as;
+  };
+  constexpr std::string_view kAlphanumeric = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+  mark(kAlphanumeric, kToken | kAuthority | kUnreserved);
+  mark("!#$%&'*+-.^_`|~", kToken);
+  mark("-._~", kAuthority | kUnreserved);
+  mark("!$&'()*+,;=%:[]", kAuthority);
+  mark("0123456789abcdefABCDEF", kHexDigit);
+  for (int c = 0x21; c < 0x7f; ++c) {
+    if (c != '#') table[static_cast<size_t>(c)] |= kTarget;
+  }
+  return table;
+}();
+
+inline bool is_class(char c, CharacterClass cls) { return (kCharacters[static_cast<uint8_t>(c)] & cls) != 0; }
+
+// Where the first byte outside the class stands, or text.size().
+inline size_t span_of(std::string_view text, CharacterClass cls) {
+  size_t i = 0;
+  while (i < text.size() && is_class(text[i], cls)) ++i;
+  return i;
+}
+inline bool all_of_class(std::string_view text, CharacterClass cls) {
+  return span_of(text, cls) == text.size();
+}
+inline bool is_token(std::string_view text) { return !text.empty() && all_of_class(text, kToken); }
+
+inline bool is_value_byte(uint8_t c) { return (c >= 0x20 && c != 0x7f) || c == '\t'; }
+
+// Whether a field value holds only HTAB, SP, VCHAR and obs-text: no CR, LF, NUL or other control.
+inline bool is_field_value(std::string_view text) {
+  size_t i = 0;
+#if defined(__SSE2__)
+  for (; i + 16 <= text.size(); i += 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + i));
+    // Unsigned c < 0x20 is max(c, 0x20) != c.
+    const __m128i printable = _mm_cmpeq_epi8(_mm_max_epu8(bytes, _mm_set1_epi8(0x20)), bytes);
+    const __m128i tab = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\t'));
+    const __m128i del = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f));
+    if (_mm_movemask_epi8(_mm_andnot_si128(del, _mm_or_si128(printable, tab))) != 0xffff) return false;
+  }
+#endif
+  for (; i < text.size(); ++i) {
+    if (!is_value_byte(static_cast<uint8_t>(text[i]))) return false;
+  }
+  return true;
+}
+
+inline int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+}  // namespace weft::http
