@@ -68,6 +68,10 @@ struct Waiter : ListNode {
 class Event {
  public:
   explicit Event(Loop& loop) : loop_(loop) {}
+  // Who still waits then is never resumed, and may be destroyed later.
+  ~Event() {
+    if (waiter_ != nullptr) waiter_->event_ = nullptr;
+  }
   Event(const Event&) = delete;
   Event& operator=(const Event&) = delete;
 
@@ -84,27 +88,28 @@ class Event {
 
   class Awaiter {
    public:
-    explicit Awaiter(Event& event) : event_(event) {}
+    explicit Awaiter(Event& event) : event_(&event) {}
     ~Awaiter() {
-      if (event_.waiter_ == &waiter_) event_.waiter_ = nullptr;
+      if (event_ != nullptr && event_->waiter_ == this) event_->waiter_ = nullptr;
     }
-    bool await_ready() noexcept { return std::exchange(event_.notified_, false); }
+    bool await_ready() noexcept { return std::exchange(event_->notified_, false); }
     void await_suspend(std::coroutine_handle<> handle) noexcept {
-      WEFT_CHECK(event_.waiter_ == nullptr);
+      WEFT_CHECK(event_->waiter_ == nullptr);
       waiter_.handle = handle;
-      event_.waiter_ = &waiter_;
+      event_->waiter_ = this;
     }
     void await_resume() noexcept {}
 
    private:
-    Event& event_;
+    friend class Event;
+    Event* event_;  // nullptr once it has nothing more to say to us: notified, or destroyed
     Waiter waiter_;
   };
   Awaiter wait() { return Awaiter(*this); }
 
  private:
   Loop& loop_;
-  Waiter* waiter_ = nullptr;
+  Awaiter* waiter_ = nullptr;
   Event* forward_ = nullptr;
   bool notified_ = false;
 };
@@ -217,7 +222,9 @@ inline void Event::notify() {
     notified_ = true;
     return;
   }
-  loop_.make_ready(*std::exchange(waiter_, nullptr));
+  Awaiter& waiter = *std::exchange(waiter_, nullptr);
+  waiter.event_ = nullptr;
+  loop_.make_ready(waiter.waiter_);
 }
 
 // Waits without blocking the loop.

@@ -87,6 +87,15 @@ TEST_F(LoopTest, destroying_a_task_that_was_made_ready_does_not_resume_it) {
   EXPECT_TRUE(log.empty());
 }
 
+TEST_F(LoopTest, an_event_may_die_before_the_task_that_waits_for_it) {
+  auto event = std::make_unique<Event>(*loop);
+  TaskGroup tasks(*loop);
+  tasks.spawn(record_when(*event, "never"));
+  event.reset();
+  loop->run_once(0ns);
+  EXPECT_TRUE(log.empty());
+}
+
 TEST_F(LoopTest, deferred_work_runs_once_after_every_ready_task) {
   Event event(*loop);
   Deferred flush(*loop, [this] { log.push_back("flush"); });
