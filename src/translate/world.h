@@ -143,7 +143,6 @@ struct ServiceInfo {
   // A ServiceEntry of the same host adds its subject names (and nothing else) to a Kubernetes service.
   std::shared_ptr<const objects::Service> service;
   std::shared_ptr<const objects::ServiceEntry> entry;
-  std::string peer_auth_signature;  // mTLS mode of each port, as a client sees it
 
   const objects::ObjectMeta& meta() const;
   const ServicePort* find_port(uint16_t number) const;
@@ -165,12 +164,12 @@ class World {
   const objects::Namespace* find_namespace(std::string_view name) const;
 
   // Sorted by namespace, then name.
-  const std::vector<std::shared_ptr<const Workload>>& workloads() const { return workloads_; }
+  const std::vector<std::shared_ptr<const Workload>>& workloads() const;
   std::shared_ptr<const Workload> find_workload(std::string_view namespace_name, std::string_view name) const;
   std::shared_ptr<const Workload> find_workload(const IpAddress& ip) const;
 
   // Sorted by host, then by age.
-  const std::vector<ServiceRef>& services() const { return services_; }
+  const std::vector<ServiceRef>& services() const;
   // The service of that host that a client in `from` may see: its own namespace's first, then the oldest.
   ServiceRef find_service(std::string_view host, std::string_view from) const;
   // Services that a client in `from` sees, one a host, sorted by host.
@@ -215,27 +214,26 @@ class World {
   // for which they agree get the same outbound configuration.
   std::string client_signature(const objects::Labels& labels) const;
 
+  // Equal pointers in two living worlds: the services, their addresses and their workloads are the same.
+  const void* services_identity() const { return services_.get(); }
+
   // Whether an object with this exportTo, in this namespace, is for `from`.
   static bool exported(const std::vector<std::string>& export_to, std::string_view own,
                        std::string_view from);
 
  private:
   struct Kinds;
+  struct WorkloadIndex;
+  struct ServiceIndex;
   World() = default;
   void index_kinds(const World* previous);
   void index_workloads(const World* previous);
   void index_services(const World* previous);
-  void add_services();
-  void fill_instances();
 
   WorldInput input_;
   std::shared_ptr<const Kinds> kinds_;
-  std::vector<std::shared_ptr<const Workload>> workloads_;
-  std::unordered_map<std::string, std::shared_ptr<const Workload>> workload_by_name_;
-  std::unordered_map<IpAddress, std::shared_ptr<const Workload>> workload_by_ip_;
-  std::vector<ServiceRef> services_;
-  std::unordered_map<std::string, std::vector<ServiceRef>> services_by_host_;
-  std::unordered_map<const Workload*, std::vector<ServiceRef>> services_by_workload_;
+  std::shared_ptr<const WorkloadIndex> workloads_;
+  std::shared_ptr<const ServiceIndex> services_;
 };
 
 // Addresses for services that have none: 10.96.0.0/12 for Services, 240.240.0.0/16 for hosts of
