@@ -9,8 +9,9 @@
 
 namespace weft::objects {
 
-// A path is written without list indices and map keys: "spec.http.route.headers". It covers what is
-// below it. With a value, only that value is refused: action CUSTOM.
+// A path is written without list indices: "spec.http.delegate"; one that begins with "*." is the end of a
+// path, for what stands in several places. It covers what is below it. With a value only that value is
+// refused, or with a '*' at its end what begins with it: action CUSTOM, key request.auth.*.
 struct Unsupported {
   std::string_view kind;
   std::string_view path;
