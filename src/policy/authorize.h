@@ -21,41 +21,16 @@
 #include <cstdint>
 #include <expected>
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "base/address.h"
 #include "base/result.h"
+#include "model/listener.h"
 #include "model/policy.h"
-#include "policy/request_view.h"
+#include "policy/facts.h"
 
 namespace weft::policy {
-
-// What is known of a connection. Views outlive the call.
-struct ConnectionFacts {
-  IpAddress source_ip;         // the peer, or what PROXY protocol said
-  IpAddress direct_remote_ip;  // the packets' peer
-  IpAddress destination_ip;
-  uint16_t destination_port = 0;
-  std::string_view server_name;  // SNI, lower case
-  // From the peer's certificate, only after its chain was verified. All empty: not authenticated.
-  std::span<const std::string> peer_uris;
-  std::span<const std::string> peer_dns_names;
-  std::string_view peer_subject;
-
-  bool authenticated() const {
-    return !peer_uris.empty() || !peer_dns_names.empty() || !peer_subject.empty();
-  }
-  std::string_view peer_name() const;  // for messages: the first identity, or "a peer without identity"
-};
-
-struct RequestFacts {
-  ConnectionFacts connection;
-  IpAddress remote_ip;  // from X-Forwarded-For as far as trusted, else the source
-  RequestView request;  // its path normalised: what is compared is what the backend gets
-};
 
 // What a filter that is not enforced (shadow, or LOG) has to say about the request.
 struct Finding {
@@ -117,6 +92,8 @@ class Authorizer {
 
   // Errors: a path template that does not parse, named with its rule.
   static Result<Authorizer> make(Filters filters);
+  // The RBAC filters of a connection manager, in order.
+  static Filters filters_of(const model::HttpManager& manager);
   ~Authorizer();
   Authorizer(Authorizer&&) noexcept;
   Authorizer& operator=(Authorizer&&) noexcept;
@@ -131,7 +108,6 @@ class Authorizer {
 
  private:
   class Filter;  // one compiled filter
-  struct Asked;  // connection facts and, for HTTP, request facts
 
   Authorizer();
   std::expected<Permit, Denial> decide(const Asked& asked) const;

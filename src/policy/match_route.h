@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "model/route.h"
+#include "policy/header_match.h"
 #include "policy/request_view.h"
 
 namespace weft::policy {
@@ -69,8 +70,6 @@ class CompiledRoutes {
 
 // Whether one route matches. `random` as above.
 bool matches(const model::RouteMatch& match, const RequestView& request, uint64_t random);
-// Several fields of one name are joined with ',' before the test.
-bool matches(const model::HeaderMatch& match, const RequestView& request);
 
 struct ClusterPick {
   std::string_view cluster;                          // empty: the header that should name it is missing
