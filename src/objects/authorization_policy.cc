@@ -66,6 +66,16 @@ bool has_any(const AuthorizationOperation& operation) {
   return false;
 }
 
+// Identities stand in certificates with their scheme, and in policies without it.
+void warn_about_scheme(FieldReader& fields, std::string_view name,
+                       const std::vector<std::string>& principals) {
+  for (const std::string& principal : principals) {
+    if (!principal.starts_with("spiffe://")) continue;
+    fields.warning(name, concat(quoted(principal), " matches nobody, because of its scheme"),
+                   "leave out spiffe://");
+  }
+}
+
 void read_source(FieldReader& fields, AuthorizationSource& out) {
   fields.texts("principals", out.principals, check_value);
   fields.texts("notPrincipals", out.not_principals, check_value);
@@ -81,6 +91,8 @@ void read_source(FieldReader& fields, AuthorizationSource& out) {
   fields.texts("notRemoteIpBlocks", out.not_remote_ip_blocks, check_cidr);
   fields.texts("trustDomains", out.trust_domains, check_value);
   fields.texts("notTrustDomains", out.not_trust_domains, check_value);
+  warn_about_scheme(fields, "principals", out.principals);
+  warn_about_scheme(fields, "notPrincipals", out.not_principals);
   if (!has_any(out) && fields.clean())
     fields.error("", "names no source", "name one, or leave `from` out for any");
   if (!out.service_accounts.empty() || !out.not_service_accounts.empty()) {

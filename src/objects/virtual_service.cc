@@ -164,7 +164,7 @@ void read_rewrite(FieldReader& fields, HttpRewrite& out) {
 void read_retries(FieldReader& fields, HttpRetry& out) {
   fields.integer("attempts", out.attempts, {0, INT32_MAX, "write a number of retries, 0 for none"});
   fields.duration("perTryTimeout", out.per_try_timeout);
-  fields.text("retryOn", out.retry_on, check_retry_on);
+  if (fields.text("retryOn", out.retry_on, check_retry_on)) std::erase(out.retry_on, ' ');
   fields.boolean("retryRemoteLocalities", out.retry_remote_localities);
   fields.boolean("retryIgnorePreviousHosts", out.retry_ignore_previous_hosts);
   fields.duration("backoff", out.backoff);

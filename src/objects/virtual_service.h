@@ -85,7 +85,7 @@ struct HttpRewrite {
 struct HttpRetry {
   int attempts = 0;  // 0 turns retries off
   std::optional<Duration> per_try_timeout;
-  std::string retry_on;  // comma-separated as written; empty: the default conditions
+  std::string retry_on;  // comma-separated, no spaces; empty: the default conditions
   std::optional<bool> retry_remote_localities;
   std::optional<bool> retry_ignore_previous_hosts;
   std::optional<Duration> backoff;
