@@ -9,6 +9,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -51,20 +53,19 @@ class CompiledRoutes {
   const model::RouteConfig& config() const { return *config_; }
 
  private:
-  struct Wildcard {
-    std::string text;  // without '*'
-    const model::VirtualHost* host;
-  };
   struct TextHash {
     using is_transparent = void;
     size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
   };
+  using HostMap = std::unordered_map<std::string, const model::VirtualHost*, TextHash, std::equal_to<>>;
+  // Wildcard domains by the length of what is not '*', the longest first: one look-up for each length.
+  using Wildcards = std::map<size_t, HostMap, std::greater<>>;
   const model::VirtualHost* look_up(std::string_view host) const;
 
   std::shared_ptr<const model::RouteConfig> config_;
-  std::unordered_map<std::string, const model::VirtualHost*, TextHash, std::equal_to<>> exact_;
-  std::vector<Wildcard> suffixes_;  // longest first
-  std::vector<Wildcard> prefixes_;  // longest first
+  HostMap exact_;
+  Wildcards suffixes_;
+  Wildcards prefixes_;
   const model::VirtualHost* any_ = nullptr;
 };
 
