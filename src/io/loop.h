@@ -191,6 +191,13 @@ class Loop {
   // may call.
   virtual void post(std::move_only_function<void()> work) = 0;
 
+  // Memory for one read that everything on this loop shares, so that a connection holds a buffer only for bytes it
+  // has. Valid until the next co_await. 16 KiB: a TLS record, or most HTTP messages.
+  MutableBytes scratch() {
+    if (scratch_ == nullptr) scratch_ = std::make_unique_for_overwrite<std::byte[]>(kScratch);
+    return {scratch_.get(), kScratch};
+  }
+
   // Resumes at the end of the current tick's step 1, or in the next pass of step 2.
   void make_ready(Waiter& waiter) { waiter.insert_before(ready_); }
   void defer(Deferred& work) {
@@ -209,8 +216,10 @@ class Loop {
   bool run_ready();
 
  private:
+  static constexpr size_t kScratch = 16 * 1024;
   ListNode ready_;
   ListNode deferred_;
+  std::unique_ptr<std::byte[]> scratch_;
 };
 
 inline void Event::notify() {
