@@ -26,22 +26,22 @@ std::optional<Problem> check_service_account(const std::string& text) {
   return check_dns_subdomain(slash == std::string::npos ? text : text.substr(slash + 1));
 }
 
-// Exact, with '*' first or last, or with {*} for one segment and {**} for the rest at the end.
+// Exact, with '*' first or last, or with {*} for one segment and {**} for any number; nothing but text may
+// stand after {**}.
 std::optional<Problem> check_path(const std::string& text) {
   if (auto problem = check_value(text)) return problem;
   if (text.find('{') == std::string::npos && text.find('}') == std::string::npos) return std::nullopt;
-  const auto segments = split(text, '/');
-  for (size_t i = 0; i < segments.size(); ++i) {
-    const std::string_view segment = segments[i];
-    const bool is_last = i + 1 == segments.size();
-    if (segment.find_first_of("{}*") == std::string_view::npos || segment == "{*}" ||
-        (segment == "{**}" && is_last)) {
-      continue;
+  bool any_number = false;
+  for (const std::string_view segment : split(text, '/')) {
+    const bool is_operator = segment == "{*}" || segment == "{**}";
+    if (is_operator && any_number) {
+      return Problem{concat(quoted(segment), " stands after {**}"),
+                     "{**} is possible only as the last operator"};
     }
-    if (segment == "{**}")
-      return Problem{"{**} stands before the end", "{**} is possible only as the last segment"};
+    any_number = any_number || segment == "{**}";
+    if (is_operator || segment.find_first_of("{}*") == std::string_view::npos) continue;
     return Problem{concat(quoted(segment), " is not a segment of a template"),
-                   "a segment is {*}, {**} at the end, or text"};
+                   "a segment is {*}, {**} once at most, or text"};
   }
   return std::nullopt;
 }

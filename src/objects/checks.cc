@@ -132,8 +132,11 @@ std::optional<Problem> check_fqdn(const std::string& text) {
 std::optional<Problem> check_wildcard_host(const std::string& text) {
   if (text == "*") return std::nullopt;
   if (text.find('*') == std::string::npos) return check_fqdn(text);
-  if (text.starts_with("*.") && is_dns_name(std::string_view(text).substr(2), true)) return std::nullopt;
-  return problem(text, "a host name", "a wildcard is '*' alone, or '*.' before the rest of the name");
+  // "*.example.com", and as Istio has it also "*-eu.example.com".
+  std::string_view rest = text;
+  rest.remove_prefix(rest.starts_with("*.") || rest.starts_with("*-") ? 2 : rest.starts_with('*') ? 1 : 0);
+  if (is_dns_name(rest, true)) return std::nullopt;
+  return problem(text, "a host name", "a wildcard stands first, like '*.' before the rest of the name");
 }
 
 std::optional<Problem> check_host_or_ip(const std::string& text) {

@@ -144,7 +144,7 @@ bool FieldReader::refuse_key(std::string_view name, const Node& item) {
 
 bool FieldReader::has(std::string_view name) const {
   const Node* node = node_.find(name);
-  return node != nullptr && !node->is_null();
+  return node != nullptr && !node->is_null() && !(node->is_scalar() && node->text.empty());
 }
 
 int FieldReader::line_of(std::string_view name) const {
@@ -237,6 +237,8 @@ std::optional<std::string> FieldReader::take_text(const Node& node, const FieldP
 bool FieldReader::text(std::string_view name, std::string& out, const TextCheck& check) {
   const Node* node = find(name);
   if (node == nullptr) return false;
+  // The APIs read empty text as absent. Where there is no rule for the text, it may be a value.
+  if (check != nullptr && node->is_scalar() && node->text.empty()) return false;
   auto value = take_text(*node, {&path_, name}, check);
   if (value) out = std::move(*value);
   return value.has_value();
@@ -323,6 +325,7 @@ bool FieldReader::port_or_name(std::string_view name, PortRef& out) {
   if (node == nullptr) return false;
   const FieldPath path{&path_, name};
   if (node->is_scalar() && yaml::scalar_type(*node) == yaml::ScalarType::text) {
+    if (node->text.empty()) return false;
     if (parse_unsigned(node->text)) {
       complain_at(*node, path,
                   {concat(quoted(node->text), " is text, so it would be a port's name"),

@@ -85,7 +85,8 @@ class FieldReader {
   // Warns about the fields nobody asked for.
   ~FieldReader();
 
-  // Each returns whether the field is there and was taken.
+  // Each returns whether the field is there and was taken. Empty text is absent where a check is given, for
+  // so the APIs read it.
   bool text(std::string_view name, std::string& out, const TextCheck& check = nullptr);
   bool boolean(std::string_view name, bool& out);
   bool boolean(std::string_view name, std::optional<bool>& out);

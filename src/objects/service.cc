@@ -10,13 +10,24 @@ namespace weft::objects {
 
 namespace {
 
+// Often taken for the place of "HTTP", which is appProtocol's.
+void read_transport(FieldReader& fields, Transport& out) {
+  std::string text;
+  const bool there = fields.text("protocol", text, [](const std::string& word) -> std::optional<Problem> {
+    if (word == "TCP" || word == "UDP" || word == "SCTP") return std::nullopt;
+    Problem problem = not_among(word, {"TCP", "UDP", "SCTP"});
+    if (problem.next_step.empty()) problem.next_step = "name what is spoken over TCP in appProtocol";
+    return problem;
+  });
+  if (there) out = text == "UDP" ? Transport::udp : text == "SCTP" ? Transport::sctp : Transport::tcp;
+}
+
 void read_port(FieldReader& fields, KubePort& out) {
   out.line = fields.line();
   fields.text("name", out.name, check_dns_label);
   fields.port("port", out.port);
   fields.require("port");
-  fields.choice("protocol", out.transport,
-                {{"TCP", Transport::tcp}, {"UDP", Transport::udp}, {"SCTP", Transport::sctp}});
+  read_transport(fields, out.transport);
   fields.text("appProtocol", out.app_protocol);
   fields.port_or_name("targetPort", out.target);
   fields.port("nodePort", out.node_port);

@@ -194,7 +194,10 @@ void read_delay(FieldReader& fields, HttpFault::Delay& out) {
   }
   read_percentage(fields, "percentage", out.percent);
   fields.at_most_one_of({"fixedDelay", "exponentialDelay"});
-  if (!fields.has("fixedDelay") && !fields.has("exponentialDelay")) fields.require("fixedDelay");
+  if (!fields.has("fixedDelay") && !fields.has("exponentialDelay")) {
+    fields.warning("", "delays nothing: it does not say how long", "write fixedDelay");
+    out.percent = 0;
+  }
 }
 
 std::optional<Problem> check_grpc_status(const std::string& text) {
@@ -228,7 +231,8 @@ void read_abort(FieldReader& fields, HttpFault::Abort& out) {
   read_percentage(fields, "percentage", out.percent);
   fields.at_most_one_of({"httpStatus", "grpcStatus", "http2Error"});
   if (!fields.has("httpStatus") && !fields.has("grpcStatus") && !fields.has("http2Error")) {
-    fields.error("", "says no status", "write httpStatus or grpcStatus");
+    fields.warning("", "aborts nothing: it says no status", "write httpStatus or grpcStatus");
+    out.percent = 0;
   }
 }
 

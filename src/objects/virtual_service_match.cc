@@ -46,8 +46,17 @@ void read_headers(FieldReader& fields, std::string_view name, Conditions& out) {
 
 void read_string_match(FieldReader& fields, StringMatch& out) {
   if (fields.text("exact", out.text)) out.kind = StringMatch::Kind::exact;
-  if (fields.text("prefix", out.text, check_not_empty)) out.kind = StringMatch::Kind::prefix;
-  if (fields.text("regex", out.text, check_regex)) out.kind = StringMatch::Kind::regex;
+  if (fields.text("prefix", out.text)) {
+    out.kind = StringMatch::Kind::prefix;
+    if (out.text.empty())
+      fields.error("prefix", "is empty", "write what it begins with, or leave the condition out");
+  }
+  if (fields.text("regex", out.text)) {
+    out.kind = StringMatch::Kind::regex;
+    if (auto problem = check_regex(out.text)) {
+      fields.error("regex", std::move(problem->cause), std::move(problem->next_step));
+    }
+  }
   fields.at_most_one_of({"exact", "prefix", "regex"});
 }
 

@@ -310,6 +310,8 @@ class Reader {
     if (problem.find("mapping values are not allowed") != std::string_view::npos) {
       return "put text that has ': ' in it in quotes, or mend the indentation";
     }
+    if (problem.find("found unexpected ':'") != std::string_view::npos)
+      return "put text that has ':' in it in quotes";
     if (problem.find("did not find expected key") != std::string_view::npos)
       return "check this line's indentation";
     return "";
