@@ -117,6 +117,7 @@ io::Task<void> serve_http2(std::unique_ptr<io::Stream> stream, ServerOptions opt
 io::Task<void> serve_http(std::unique_ptr<io::Stream> stream, ServerOptions options, Handler handler);
 
 // Sends a whole answer: head, body, end. Ignored if a head was sent already.
+// The body must fit the outgoing buffer (64 KiB less the head); reply_all() takes any.
 void reply(ServerExchange& exchange, int status, std::string_view content_type, std::string_view body);
 io::Task<void> reply_all(ServerExchange& exchange, http::Response head, std::string body);
 // Reads the request body up to `limit` bytes; more is Error::Kind::overflow. Trailers are dropped.
