@@ -81,6 +81,8 @@ class ActiveRequest {
   std::shared_ptr<Host> host_;
 };
 
+class Chooser;
+
 struct PickContext {
   std::optional<uint64_t> hash;             // ring hash and maglev; none: a random one
   std::span<const Host* const> avoid = {};  // hosts tried already; taken only where nothing else is left
@@ -117,12 +119,6 @@ class Balancer {
   const model::Cluster& cluster() const { return *cluster_; }
 
  private:
-  class Chooser;  // one policy over one list of hosts
-  class RoundRobin;
-  class LeastRequest;
-  class RandomChoice;
-  class RingHash;
-  class Maglev;
   struct Priority {
     std::vector<std::shared_ptr<Host>> hosts;  // all
     std::vector<std::shared_ptr<Host>> healthy;

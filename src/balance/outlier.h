@@ -107,9 +107,10 @@ class OutlierDetector {
   uint64_t ejections_refused() const { return refused_.load(std::memory_order_relaxed); }
 
  private:
-  void consider(HostHealth& host, EjectionEvent::Reason reason, uint32_t failures, uint32_t enforcing,
-                TimePoint now);
-  void forget_unused();
+  void consider(HostHealth& host, EjectionEvent::Reason reason, uint32_t failures, TimePoint now);
+  EjectionEvent eject(HostHealth& host, TimePoint now);
+  void changed();
+  void forgive(TimePoint now);
 
   const std::string cluster_;
   Listener listener_;
