@@ -1,0 +1,155 @@
+#include "proxy/recording.h"
+
+#include "base/strings.h"
+
+namespace weft::proxy {
+
+Recording::Recording(Connection& connection, net::ServerExchange& client)
+    : connection_(connection), start_(connection.worker.loop().now()), listener_(connection.listener) {
+  const http::Request& request = client.request();
+  record.start = connection.worker.loop().wall_now();
+  record.request = &request;
+  record.version = request.version;
+  record.grpc = http::is_grpc(request.headers);
+  record.downstream_local = connection.traits.destination;
+  record.downstream_direct_remote = connection.traits.source;
+  record.downstream_remote = connection.traits.source;
+  record.connection_id = connection.id;
+  record.server_name = connection.traits.server_name;
+  record.downstream_tls_version = connection.tls_version;
+  record.downstream_tls_cipher = connection.cipher;
+  if (connection.mutual_tls()) record.downstream_peer = &connection.peer_names;
+  record.filter_chain_name = connection.chain->model->name;
+  record.listener_name = connection.listener->model->name;
+  auto& counts = connection.worker.counts;
+  counts.requests_total->add(1);
+  counts.requests_active->add(1);
+}
+
+Recording::~Recording() {
+  record.duration = since_start();
+  write_metrics();
+  write_access_logs(connection_, record);
+  connection_.worker.counts.requests_active->add(-1);
+}
+
+Duration Recording::since_start() const { return connection_.worker.loop().now() - start_; }
+
+// Names are copied: the route configuration may be replaced while the request runs.
+void Recording::route(const policy::RouteDecision& decision) {
+  if (decision.virtual_host != nullptr) virtual_host_ = decision.virtual_host->name;
+  if (decision.route != nullptr) {
+    route_name_ = decision.route->name;
+    route_origin_ = decision.route->origin;
+  }
+  record.route_name = route_name_;
+  record.virtual_host = virtual_host_;
+  record.route_origin = route_origin_;
+}
+
+void Recording::cluster(std::string_view name, std::shared_ptr<BackendCluster> cluster) {
+  cluster_name_ = name;
+  record.cluster_name = cluster_name_;
+  cluster_ = std::move(cluster);
+  record.cluster = cluster_ ? &cluster_->model() : nullptr;
+}
+
+void Recording::answered(Outcome outcome) {
+  outcome_ = std::move(outcome);
+  record.response_code = outcome_.status;
+  record.response_code_details = outcome_.details;
+  for (unsigned i = 0; i < telemetry::kFlagCount; ++i) {
+    if (outcome_.flags.has(static_cast<telemetry::Flag>(i))) record.flags.set(static_cast<telemetry::Flag>(i));
+  }
+  record.denial_policy = outcome_.denial_policy;
+  record.denial_rule = outcome_.denial_rule;
+  if (record.grpc) {
+    record.grpc_status = outcome_.grpc_status >= 0 ? outcome_.grpc_status : grpc_status_of_http(outcome_.status);
+    record.response_code = outcome_.location.empty() ? 200 : outcome_.status;
+  }
+}
+
+void Recording::response(http::Response head) {
+  response_ = std::move(head);
+  record.response = &response_;
+  record.response_code = response_.status;
+  record.response_code_details = "via_upstream";
+}
+
+void Recording::grpc_status(std::optional<std::string_view> text) {
+  if (!text) return;
+  if (const auto code = parse_unsigned(*text)) record.grpc_status = static_cast<int>(*code);
+}
+
+void Recording::write_metrics() {
+  if (!connection_.chain->reports_metrics) return;
+  if (host_) record.upstream_host = host_->address();
+  const std::string_view authority = record.request ? std::string_view(record.request->authority) : "";
+  peer_metrics(connection_, cluster_.get(), host_.get(), authority)->record(record);
+}
+
+std::shared_ptr<telemetry::PeerMetrics> peer_metrics(Connection& connection, BackendCluster* cluster,
+                                                     balance::Host* host, std::string_view authority) {
+  Worker& worker = connection.worker;
+  const bool outbound = connection.direction() != model::Direction::inbound;
+  const model::Cluster* model = cluster ? &cluster->model() : nullptr;
+
+  telemetry::PeerLabels labels;
+  if (model != nullptr) {
+    labels.destination_service = model->service_host;
+    labels.destination_service_name = model->service_name;
+    labels.destination_service_namespace = model->service_namespace;
+  }
+  labels.authority = authority;
+
+  if (outbound) {
+    if (host != nullptr && cluster != nullptr) {
+      HostPools& pools = cluster->pools_of(*host);
+      if (pools.metrics) return pools.metrics;
+    }
+    labels.reporter = telemetry::Reporter::source;
+    labels.source = &worker.self().workload;
+    const bool mesh = host != nullptr && cluster != nullptr && cluster->speaks_mesh_tls(*host);
+    if (mesh) labels.source_principal = worker.self().principal;
+    if (host != nullptr) {
+      labels.destination = host->endpoint().workload.get();
+      if (mesh && labels.destination) labels.destination_principal = labels.destination->principal;
+    }
+    auto metrics = worker.metrics().peer(labels);
+    // Without a service of its own the series goes by the authority, which changes with each request.
+    if (host != nullptr && cluster != nullptr && !model->service_host.empty()) {
+      cluster->pools_of(*host).metrics = metrics;
+    }
+    return metrics;
+  }
+
+  for (const auto& known : connection.metrics) {
+    if (known.cluster == model && known.peer == connection.peer_workload.get()) return known.metrics;
+  }
+  labels.reporter = telemetry::Reporter::destination;
+  labels.source = connection.peer_workload.get();
+  labels.destination = &worker.self().workload;
+  labels.mutual_tls = connection.mutual_tls();
+  if (labels.mutual_tls) {
+    labels.source_principal = connection.peer.principal();
+    labels.destination_principal = worker.self().principal;
+  }
+  auto metrics = worker.metrics().peer(labels);
+  if (model != nullptr && !model->service_host.empty()) {
+    if (connection.metrics.size() >= 8) connection.metrics.clear();
+    connection.metrics.push_back({model, connection.peer_workload.get(), metrics});
+  }
+  return metrics;
+}
+
+void write_access_logs(Connection& connection, const telemetry::RequestRecord& record) {
+  std::string& line = connection.worker.scratch;
+  for (const CompiledLog& log : connection.chain->logs) {
+    if (log.writer == nullptr || !telemetry::wants(log.model, record)) continue;
+    line.clear();
+    log.format.append(record, line);
+    connection.worker.ring(*log.writer).push(line);
+  }
+}
+
+}  // namespace weft::proxy

@@ -1,0 +1,72 @@
+#include "proxy/worker.h"
+
+namespace weft::proxy {
+
+namespace {
+
+constexpr Duration kExpiryInterval = std::chrono::seconds(60);
+constexpr Duration kIdleSeries = std::chrono::minutes(10);
+
+Worker::Counts make_counts(telemetry::Registry& registry, telemetry::Shard& shard) {
+  const auto counter = [&](const char* name, const char* help) {
+    return &shard.counter(registry.counter(name, help));
+  };
+  const auto gauge = [&](const char* name, const char* help) { return &shard.gauge(registry.gauge(name, help)); };
+  return {
+      .connections_total = counter("envoy_listener_downstream_cx_total", "Connections accepted."),
+      .connections_active = gauge("envoy_listener_downstream_cx_active", "Connections that are open."),
+      .requests_total = counter("envoy_http_downstream_rq_total", "HTTP requests received."),
+      .requests_active = gauge("envoy_http_downstream_rq_active", "HTTP requests under way."),
+      .no_filter_chain = counter("envoy_listener_no_filter_chain_match", "Connections that met no filter chain."),
+      .tls_errors = counter("envoy_listener_ssl_connection_error", "TLS handshakes that failed."),
+      .rbac_allowed = counter("envoy_http_rbac_allowed", "Requests and connections that policy let pass."),
+      .rbac_denied = counter("envoy_http_rbac_denied", "Requests and connections that policy refused."),
+      .shadow_denied = counter("envoy_http_rbac_shadow_denied", "What a dry-run policy would have refused."),
+      .retries = counter("envoy_cluster_upstream_rq_retry", "Requests sent again."),
+      .timeouts = counter("envoy_cluster_upstream_rq_timeout", "Requests that ran into their timeout."),
+      .overflows = counter("envoy_cluster_upstream_rq_pending_overflow",
+                           "Requests refused since a limit of the connection pool was reached."),
+  };
+}
+
+}  // namespace
+
+Worker::Worker(io::Loop& loop, net::Resolver& resolver, std::shared_ptr<const Self> self,
+         telemetry::Registry& registry)
+    : counts(),
+      loop_(loop),
+      self_(std::move(self)),
+      shard_(registry.make_shard()),
+      metrics_(registry, shard_),
+      backends_(loop, resolver),
+      expiry_(loop, [this] { expire_metrics(); }),
+      connections_(loop) {
+  counts = make_counts(registry, shard_);
+  expiry_.arm_after(kExpiryInterval);
+}
+
+void Worker::set_config(std::shared_ptr<const Config> config) {
+  config_ = std::move(config);
+  backends_.update(config_);
+}
+
+telemetry::LogWriter::Ring& Worker::ring(telemetry::LogWriter& writer) {
+  auto& ring = rings_[&writer];
+  if (ring == nullptr) ring = &writer.make_ring();
+  return *ring;
+}
+
+void Worker::drain_all() {
+  for (auto& [name, drain] : drains_) drain.start();
+}
+
+void Worker::expire_all() {
+  for (auto& [name, drain] : drains_) drain.expire();
+}
+
+void Worker::expire_metrics() {
+  metrics_.expire(loop_.now(), kIdleSeries);
+  expiry_.arm_after(kExpiryInterval);
+}
+
+}  // namespace weft::proxy
