@@ -492,10 +492,11 @@ void add_entry_endpoints(ServiceInfo& info) {
 }  // namespace
 
 void World::index_services(const World* previous) {
-  if (previous && workloads_ == previous->workloads_ &&
-      kinds_->services.sorted == previous->kinds_->services.sorted &&
-      kinds_->entries.sorted == previous->kinds_->entries.sorted &&
-      input_.service_addresses == previous->input_.service_addresses) {
+  const bool same_shape = previous && kinds_->services.sorted == previous->kinds_->services.sorted &&
+                          kinds_->entries.sorted == previous->kinds_->entries.sorted &&
+                          input_.service_addresses == previous->input_.service_addresses;
+  services_shape_ = same_shape ? previous->services_shape_ : std::make_shared<const char>();
+  if (same_shape && workloads_ == previous->workloads_) {
     services_ = previous->services_;
     return;
   }

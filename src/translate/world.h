@@ -214,8 +214,8 @@ class World {
   // for which they agree get the same outbound configuration.
   std::string client_signature(const objects::Labels& labels) const;
 
-  // Equal pointers in two living worlds: the services, their addresses and their workloads are the same.
-  const void* services_identity() const { return services_.get(); }
+  // Equal in two living worlds: the services, their ports and addresses are the same (not their instances).
+  const void* services_identity() const { return services_shape_.get(); }
 
   // Whether an object with this exportTo, in this namespace, is for `from`.
   static bool exported(const std::vector<std::string>& export_to, std::string_view own,
@@ -234,6 +234,7 @@ class World {
   std::shared_ptr<const Kinds> kinds_;
   std::shared_ptr<const WorkloadIndex> workloads_;
   std::shared_ptr<const ServiceIndex> services_;
+  std::shared_ptr<const char> services_shape_;
 };
 
 // Addresses for services that have none: 10.96.0.0/12 for Services, 240.240.0.0/16 for hosts of
