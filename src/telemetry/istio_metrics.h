@@ -57,14 +57,13 @@ class PeerMetrics {
   friend class IstioMetrics;
   struct HttpSeries;
   struct TcpSeries;
-  PeerMetrics(IstioMetrics& metrics, std::string http_labels, std::string tcp_labels);
+  PeerMetrics(IstioMetrics& metrics, std::string labels);
   HttpSeries& http_series(const RequestRecord& record);
   TcpSeries& tcp_series(const Flags& flags);
   void refresh();
 
   IstioMetrics& metrics_;
-  std::string before_;  // labels up to request_protocol
-  std::string after_;   // labels behind response_flags
+  std::string labels_;  // all but what a request decides
   std::vector<HttpSeries> http_;
   std::vector<TcpSeries> tcp_;
   uint64_t generation_ = 0;
@@ -76,7 +75,7 @@ class IstioMetrics {
   IstioMetrics(Registry& registry, Shard& shard);
   // The same labels give the same object while anybody holds it.
   std::shared_ptr<PeerMetrics> peer(const PeerLabels& labels);
-  // Forgets peers that nobody holds.
+  // Drops series that did not change for `idle`, and peers that nobody holds. Call it now and then.
   void expire(TimePoint now, Duration idle);
 
  private:
@@ -85,7 +84,6 @@ class IstioMetrics {
   Family requests_, duration_, request_bytes_, response_bytes_, request_messages_, response_messages_;
   Family tcp_sent_, tcp_received_, tcp_opened_, tcp_closed_;
   std::unordered_map<std::string, std::weak_ptr<PeerMetrics>> peers_;
-  std::string key_;  // scratch
 };
 
 // istio_build{component,tag} 1

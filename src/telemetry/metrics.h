@@ -162,7 +162,8 @@ class Registry {
   friend class Shard;
   struct FamilyInfo;
   Family add_family(std::string name, std::string help, MetricKind kind, std::vector<double> bounds);
-  const FamilyInfo& info(Family family) const;
+  FamilyInfo& info(Family family) const;
+  static MergedSeries value_of(const Shard::Series& series);
   void retire(Family family, const std::string& labels, const Shard::Series& series);
   void overflowed(Family family);
 
