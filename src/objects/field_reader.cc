@@ -99,6 +99,7 @@ void Reading::complain(Severity severity, int line, int column, std::string fiel
 
 FieldReader::FieldReader(Reading& reading, const Node& node, const FieldPath& path)
     : reading_(reading), node_(node), path_(path), errors_before_(reading.errors()) {
+  known_.reserve(node.children.size() + 8);
   expect(node, path, Node::Kind::mapping);
 }
 
@@ -121,6 +122,7 @@ const Node* FieldReader::find(std::string_view name) {
 }
 
 void FieldReader::refuse_unsupported(std::string_view name, const Node& node) {
+  if (!may_be_unsupported(reading_.kind(), name)) return;
   const FieldPath path{&path_, name};
   const Unsupported* refused =
       find_unsupported(reading_.kind(), path.pattern(), node.is_scalar() ? node.text : "");

@@ -78,6 +78,11 @@ bool value_fits(std::string_view pattern, std::string_view value) {
 
 std::span<const Unsupported> unsupported_fields() { return kUnsupported; }
 
+bool may_be_unsupported(std::string_view kind, std::string_view name) {
+  return std::any_of(std::begin(kUnsupported), std::end(kUnsupported),
+                     [&](const Unsupported& one) { return one.path.ends_with(name) && one.kind == kind; });
+}
+
 const Unsupported* find_unsupported(std::string_view kind, std::string_view path, std::string_view value) {
   const auto* found =
       std::find_if(std::begin(kUnsupported), std::end(kUnsupported), [&](const Unsupported& one) {

@@ -24,4 +24,7 @@ std::span<const Unsupported> unsupported_fields();
 // The entry that covers this field of this kind, or null. `value` is the field's scalar text.
 const Unsupported* find_unsupported(std::string_view kind, std::string_view path, std::string_view value);
 
+// False where no entry of this kind ends with this field's name: what most fields can be asked quickly.
+bool may_be_unsupported(std::string_view kind, std::string_view name);
+
 }  // namespace weft::objects

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <map>
-#include <memory>
 #include <utility>
 
 #include "base/strings.h"
@@ -40,13 +39,33 @@ bool is_null_word(std::string_view text) {
   return text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL";
 }
 
-struct EventDeleter {
-  void operator()(yaml_event_t* event) const {
-    yaml_event_delete(event);
-    delete event;
+// libyaml's event; empty where there is none.
+class Event {
+ public:
+  Event() = default;
+  ~Event() {
+    if (there_) yaml_event_delete(&event_);
   }
+  Event(Event&& other) noexcept : event_(other.event_), there_(std::exchange(other.there_, false)) {}
+  Event& operator=(Event&& other) noexcept {
+    if (there_) yaml_event_delete(&event_);
+    event_ = other.event_;
+    there_ = std::exchange(other.there_, false);
+    return *this;
+  }
+
+  bool parse(yaml_parser_t& parser) {
+    there_ = yaml_parser_parse(&parser, &event_) != 0;
+    return there_;
+  }
+  explicit operator bool() const { return there_; }
+  const yaml_event_t* operator->() const { return &event_; }
+  const yaml_event_t& operator*() const { return event_; }
+
+ private:
+  yaml_event_t event_{};
+  bool there_ = false;
 };
-using Event = std::unique_ptr<yaml_event_t, EventDeleter>;
 
 std::string_view as_view(const yaml_char_t* text) {
   return text == nullptr ? std::string_view{} : std::string_view(reinterpret_cast<const char*>(text));
@@ -205,7 +224,20 @@ class Reader {
     }
   }
 
+  // Mappings are small, as a rule: then comparing all with all is quicker than keeping a set.
+  static bool all_distinct(const std::vector<Node>& children) {
+    constexpr size_t kSmall = 24;
+    if (children.size() > kSmall) return false;
+    for (size_t i = 1; i < children.size(); ++i) {
+      for (size_t j = 0; j < i; ++j) {
+        if (children[i].key == children[j].key) return false;
+      }
+    }
+    return true;
+  }
+
   void drop_duplicates(Node& node) {
+    if (all_distinct(node.children)) return;
     std::map<std::string_view, const Node*> first;
     std::vector<const Node*> repeated;
     for (const Node& child : node.children) {
@@ -275,8 +307,8 @@ class Reader {
 
   // The next event; null after a syntax error, about which it complains.
   Event next() {
-    Event event(new yaml_event_t{});
-    if (initialized_ && yaml_parser_parse(&parser_, event.get()) != 0) return event;
+    Event event;
+    if (initialized_ && event.parse(parser_)) return event;
     if (!initialized_ || parser_.error == YAML_MEMORY_ERROR) {
       stop({}, "there is no memory left to read this", "");
     } else if (parser_.error == YAML_READER_ERROR) {
@@ -295,7 +327,7 @@ class Reader {
       }
       stop(parser_.problem_mark, std::move(cause), syntax_hint());
     }
-    return nullptr;
+    return {};
   }
 
   std::string syntax_hint() const {
