@@ -293,7 +293,7 @@ std::shared_ptr<const model::Cluster> outbound_cluster_of(const World& world, co
   out->connect_timeout = world.options().connect_timeout;
   if (is_http2(port.protocol)) {
     out->protocol = model::Cluster::Protocol::http2;
-  } else if (port.protocol == Protocol::automatic) {
+  } else if (port.protocol == Protocol::automatic && !client.gateway) {
     out->protocol = model::Cluster::Protocol::as_client;
   }
   out->service_host = service.host;

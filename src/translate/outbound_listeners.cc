@@ -299,7 +299,7 @@ std::map<std::string, model::Listener> outbound_listeners(const World& world, co
   return drafts.finish();
 }
 
-model::Listener virtual_outbound(const World& world) {
+model::Listener virtual_outbound(const World& world, bool stock_envoy) {
   const MeshOptions& options = world.options();
   model::Listener out;
   out.name = kVirtualOutbound;
@@ -317,6 +317,7 @@ model::Listener virtual_outbound(const World& world) {
   loop.terminal = std::make_shared<const model::TcpProxy>(tcp_proxy(options, std::string(kBlackHoleCluster)));
   out.chains.push_back(std::move(loop));
   out.chains.push_back(to_unclaimed(options, "virtualOutbound-catchall-tcp"));
+  for (auto& chain : out.chains) chain.istio_stats = !stock_envoy;
   return out;
 }
 

@@ -15,7 +15,7 @@ namespace weft::translate {
 // By name; without virtualOutbound.
 std::map<std::string, model::Listener> outbound_listeners(const World& world, const Client& client,
                                                           const Visible& visible, bool stock_envoy);
-model::Listener virtual_outbound(const World& world);
+model::Listener virtual_outbound(const World& world, bool stock_envoy);
 
 // The chain for connections with one of several weighted destinations; shared with gateways.
 model::TcpProxy tcp_route(const std::vector<objects::L4Destination>& destinations,
