@@ -344,7 +344,10 @@ std::optional<std::string> AdsSession::next(TimePoint now) {
     find_changes(type);
     const bool updates_open = !patient || may_update(type);
     held_back = held_back || !updates_open;
-    if (auto message = response(type, updates_open)) return message;
+    if (auto message = response(type, updates_open)) {
+      last_type_ = type;
+      return message;
+    }
   }
   // Steps that wait for a proxy, and a newer snapshot that waits for them, go on when patience ends.
   if (patient && (held_back || target_generation_ != newest_generation_)) {

@@ -86,6 +86,8 @@ class AdsSession {
 
   // The next response as bytes; nullopt: nothing to send now.
   std::optional<std::string> next(TimePoint now);
+  // Of the response that next() gave last.
+  wire::ResourceType last_type() const { return last_type_; }
   // When next() may have something though nothing was received or offered; max(): never.
   TimePoint wake_at() const { return wake_at_; }
 
@@ -169,6 +171,7 @@ class AdsSession {
   uint64_t newest_generation_ = 0;
   uint64_t settled_ = 0;
   uint64_t nonces_ = 0;
+  wire::ResourceType last_type_ = wire::ResourceType::cluster;
   TimePoint target_since_{};
   TimePoint wake_at_ = TimePoint::max();
   std::set<std::string> awaited_endpoints_;

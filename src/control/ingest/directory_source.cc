@@ -14,7 +14,7 @@ DirectorySource::DirectorySource(io::Loop& loop, Store& store, Options options,
       store_(store),
       options_(std::move(options)),
       changed_(std::move(changed)),
-      timer_(loop, [this] { scan(); }) {}
+      scans_(loop, options_.coalesce, [this] { scan_all(); }) {}
 
 Result<void> DirectorySource::start() {
   for (const std::string& directory : options_.directories) {
@@ -26,15 +26,7 @@ Result<void> DirectorySource::start() {
   return {};
 }
 
-void DirectorySource::poke() {
-  const TimePoint earliest = last_scan_ ? *last_scan_ + options_.coalesce : loop_.now();
-  const TimePoint when = std::max(earliest, loop_.now());
-  if (!timer_.armed() || when < timer_.when()) timer_.arm_at(when);
-}
-
-void DirectorySource::scan() {
-  timer_.cancel();
-  last_scan_ = loop_.now();
+void DirectorySource::scan_all() {
   bool changed = false;
   bool complete = true;
   std::vector<std::string> present;
@@ -61,9 +53,7 @@ void DirectorySource::scan() {
 
   // What is doubted is looked at again when it has settled.
   for (const auto& [path, seen] : seen_) {
-    if (!seen.doubted) continue;
-    const TimePoint when = *seen.doubted + options_.settle;
-    if (!timer_.armed() || when < timer_.when()) timer_.arm_at(when);
+    if (seen.doubted) scans_.at(*seen.doubted + options_.settle);
   }
 }
 

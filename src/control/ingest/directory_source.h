@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "control/ingest/coalesce.h"
 #include "control/ingest/files.h"
 #include "control/ingest/store.h"
 #include "io/loop.h"
@@ -39,9 +40,9 @@ class DirectorySource {
   // The first scan. Fails where a directory cannot be read.
   Result<void> start();
   // Something changed below the directories.
-  void poke();
+  void poke() { scans_.poke(); }
   // Reads now what changed, whatever was read lately (SIGHUP).
-  void scan();
+  void scan() { scans_.run_now(); }
 
  private:
   struct Seen {
@@ -51,6 +52,7 @@ class DirectorySource {
     std::optional<std::string> in_force;  // the text the store was last given
   };
 
+  void scan_all();
   bool scan_file(const std::string& path);
   bool scan_missing(const std::vector<std::string>& present);
   bool settled(Seen& seen, std::string_view text);
@@ -61,8 +63,7 @@ class DirectorySource {
   Options options_;
   std::move_only_function<void()> changed_;
   std::map<std::string, Seen> seen_;
-  io::Timer timer_;
-  std::optional<TimePoint> last_scan_;
+  Coalesce scans_;
   bool started_ = false;
 };
 

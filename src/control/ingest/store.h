@@ -27,7 +27,8 @@ class Store {
     bool stale = false;                       // a newer text is there and has errors
   };
 
-  // True where the objects in force changed.
+  // True where the objects in force changed. An object whose document stands where it stood, unchanged, stays
+  // the same pointer, so that nothing is made again for it.
   bool put(const std::string& file, std::string text, objects::Loaded loaded);
   bool remove(const std::string& file);
   // Whether put() would take away an object that is in force, or fail to bring what it should: an editor

@@ -10,6 +10,7 @@ namespace weft::control {
 namespace {
 
 constexpr size_t kMaxStateFile = 16u << 20;
+constexpr Duration kCoalesce = std::chrono::milliseconds(10);
 
 objects::ContainerPort container_port(const wire::RunningPort& port) {
   return {.name = port.name,
@@ -83,7 +84,7 @@ std::vector<objects::Object> PodTable::objects() const {
 }
 
 RuntimeSource::RuntimeSource(io::Loop& loop, std::string directory, std::move_only_function<void()> changed)
-    : loop_(loop), changed_(std::move(changed)) {
+    : loop_(loop), changed_(std::move(changed)), scans_(loop, kCoalesce, [this] { scan_all(); }) {
   workloads_file_.path = concat(directory, "/", wire::kWorkloadsFile);
   tokens_file_.path = concat(directory, "/", wire::kTokensFile);
 }
@@ -127,7 +128,7 @@ bool RuntimeSource::take_tokens(std::string_view text) {
   return changed;
 }
 
-void RuntimeSource::scan() {
+void RuntimeSource::scan_all() {
   bool changed = false;
   // Tokens first: a pod that is told of may connect at once.
   if (const auto text = changed_text(tokens_file_)) changed |= take_tokens(*text);

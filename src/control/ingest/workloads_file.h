@@ -4,7 +4,7 @@
 // Here the running pods become objects, as if the Kubernetes API had told of them:
 //
 //   RuntimeSource runtime(loop, "/run/weft/default", [&] { publisher.publish(); });
-//   runtime.scan();                              // at the start, and whenever the directory changes
+//   runtime.scan();                              // at the start; poke() whenever the directory changes
 //   input.objects = runtime.with_pods(store.merged().objects);
 //   input.workloads = runtime.statuses();
 //
@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "control/ingest/coalesce.h"
 #include "control/ingest/files.h"
 #include "io/loop.h"
 #include "objects/object.h"
@@ -48,14 +49,16 @@ class RuntimeSource {
   // `changed` is called after a scan that changed pods, addresses, tokens or complaints.
   RuntimeSource(io::Loop& loop, std::string directory, std::move_only_function<void()> changed);
 
-  void scan();
+  // Something changed in the directory.
+  void poke() { scans_.poke(); }
+  void scan() { scans_.run_now(); }
 
   // False until a workloads.json was read: then pods are what users wrote.
   bool known() const { return known_; }
   const PodTable& pods() const { return pods_; }
   // Pods that users wrote are replaced by those that run.
   std::vector<objects::Object> with_pods(std::vector<objects::Object> objects) const;
-  // "service.namespace" pairs to their virtual address.
+  // Virtual addresses of services.
   const std::vector<wire::ServiceAddress>& services() const { return services_; }
   const std::vector<wire::LocalToken>& tokens() const { return tokens_; }
   std::vector<yaml::Complaint> complaints() const;
@@ -67,6 +70,7 @@ class RuntimeSource {
     bool readable = false;
     std::string error;
   };
+  void scan_all();
   // The text, if it is another than last time.
   std::optional<std::string> changed_text(Tracked& file);
   bool take_workloads(std::string_view text);
@@ -74,6 +78,7 @@ class RuntimeSource {
 
   io::Loop& loop_;
   std::move_only_function<void()> changed_;
+  Coalesce scans_;
   Tracked workloads_file_;
   Tracked tokens_file_;
   bool known_ = false;
