@@ -228,6 +228,8 @@ void read_spec(FieldReader& fields, AuthorizationPolicy& out) {
                  {"AUDIT", Action::audit},
                  {"CUSTOM", Action::custom}});
   fields.list("rules", out.rules, read_rule);
+  fields.at_most("rules", 512);
+  fields.at_most("targetRefs", 16);
   fields.object("provider", out.provider, [](FieldReader& inner, std::string& name) {
     inner.text("name", name, check_not_empty);
     inner.require("name");

@@ -83,6 +83,11 @@ std::string FieldPath::pattern() const {
 
 void Reading::complain(Severity severity, int line, int column, std::string field, Problem problem,
                        std::string_view code) {
+  if (severity == Severity::error) ++errors_;
+  if (out_.size() >= yaml::kMaxComplaints) {
+    ++untold_;
+    return;
+  }
   Complaint complaint;
   complaint.severity = severity;
   complaint.file = file_;
@@ -93,7 +98,6 @@ void Reading::complain(Severity severity, int line, int column, std::string fiel
   complaint.cause = std::move(problem.cause);
   complaint.next_step = std::move(problem.next_step);
   complaint.code = code;
-  if (complaint.is_error()) ++errors_;
   out_.push_back(std::move(complaint));
 }
 
@@ -104,7 +108,7 @@ FieldReader::FieldReader(Reading& reading, const Node& node, const FieldPath& pa
 }
 
 FieldReader::~FieldReader() {
-  if (!node_.is_mapping()) return;
+  if (!node_.is_mapping() || everything_known_) return;
   for (const Node& child : node_.children) {
     if (std::find(known_.begin(), known_.end(), child.key) != known_.end()) continue;
     const FieldPath path{&path_, child.key};
@@ -192,6 +196,14 @@ void FieldReader::at_most_one_of(std::initializer_list<std::string_view> names) 
   }
   if (present.size() < 2) return;
   error(present[1], concat("cannot stand beside ", present[0]), "keep one of the two");
+}
+
+bool FieldReader::at_most(std::string_view name, size_t count) {
+  const Node* node = node_.find(name);
+  if (node == nullptr || node->children.size() <= count) return true;
+  error(name, concat("has ", node->children.size(), " items, where at most ", count, " are possible"),
+        "divide them");
+  return false;
 }
 
 void FieldReader::accept(std::initializer_list<std::string_view> names) {

@@ -59,6 +59,8 @@ class Reading {
   void complain(Complaint::Severity severity, int line, int column, std::string field, Problem problem,
                 std::string_view code = {});
   int errors() const { return errors_; }
+  // How many were not told, because there were too many before.
+  int untold() const { return untold_; }
 
  private:
   std::string file_;
@@ -67,6 +69,7 @@ class Reading {
   std::string namespace_;
   std::vector<Complaint>& out_;
   int errors_ = 0;
+  int untold_ = 0;
 };
 
 template <typename Number>
@@ -111,6 +114,11 @@ class FieldReader {
   bool text_pairs(std::string_view name, std::vector<std::pair<std::string, std::string>>& out,
                   const TextCheck& key_check = nullptr, const TextCheck& value_check = nullptr);
   bool labels(std::string_view name, Labels& out);
+  // Text to number.
+  template <typename Number>
+  bool integer_map(std::string_view name, std::map<std::string, Number>& out, Range<int64_t> range);
+  // Whether a list has no more items than this; it complains where it has.
+  bool at_most(std::string_view name, size_t count);
 
   // read(FieldReader&, T&) for a mapping, and for each mapping of a list.
   template <typename T, typename Read>
@@ -128,6 +136,7 @@ class FieldReader {
 
   // A field that is known and has no use here.
   void accept(std::string_view name) { find(name); }
+  void accept_everything() { everything_known_ = true; }
   void accept(std::initializer_list<std::string_view> names);
   // The same, and it may hold only the fields of this Kubernetes type (kube_fields.h).
   void accept_kube(std::string_view name, std::string_view type);
@@ -168,6 +177,7 @@ class FieldReader {
   const Node& node_;
   FieldPath path_;
   int errors_before_;
+  bool everything_known_ = false;
   std::vector<std::string_view> known_;
 };
 
@@ -252,6 +262,15 @@ bool FieldReader::each(std::string_view name, Read read) {
   if (node == nullptr || !expect(*node, path, Node::Kind::mapping)) return false;
   for (const Node& item : node->children) read(item.key, item, FieldPath{&path, item.key});
   return true;
+}
+
+template <typename Number>
+bool FieldReader::integer_map(std::string_view name, std::map<std::string, Number>& out,
+                              Range<int64_t> range) {
+  return each(name, [&](const std::string& key, const Node& item, const FieldPath& path) {
+    const auto value = item.is_null() ? std::nullopt : take_integer(item, path, range);
+    if (value) out.insert_or_assign(key, static_cast<Number>(*value));
+  });
 }
 
 template <typename Read>

@@ -187,6 +187,8 @@ class TextLoader {
  public:
   TextLoader(std::string_view file, Loaded& out) : file_(file), out_(out) {}
 
+  int untold() const { return untold_; }
+
   void read(yaml::Document document) {
     const bool broken = yaml::any_error(document.complaints);
     subject_.clear();
@@ -201,12 +203,10 @@ class TextLoader {
   void read_node(const Node& root, bool broken) {
     if (const Node* kind = root.find("kind"); kind != nullptr && kind->text == "List")
       return read_list(root, broken);
-    const size_t before = out_.complaints.size();
-    auto object = read_object_at(root);
-    const auto of_this = std::span(out_.complaints).subspan(before);
-    const bool wrong =
-        std::any_of(of_this.begin(), of_this.end(), [](const auto& one) { return one.is_error(); });
-    if (object && !wrong && !broken) out_.objects.push_back(std::move(*object));
+    Reading reading(std::string(file_), "", out_.complaints);
+    auto object = read_object_at(root, reading);
+    untold_ += reading.untold();
+    if (object && reading.errors() == 0 && !broken) out_.objects.push_back(std::move(*object));
   }
 
   // What `kubectl get -o yaml` writes.
@@ -221,8 +221,7 @@ class TextLoader {
     for (const Node& item : items->children) read_node(item, broken);
   }
 
-  std::optional<Object> read_object_at(const Node& root) {
-    Reading reading(std::string(file_), "", out_.complaints);
+  std::optional<Object> read_object_at(const Node& root, Reading& reading) {
     std::optional<Object> object;
     FieldReader fields(reading, root, kRootPath);
     if (!root.is_mapping()) return object;
@@ -238,7 +237,7 @@ class TextLoader {
     const KindReader* kind = fields.clean() ? find_reader(fields, api_version, kind_text) : nullptr;
     if (kind == nullptr) {
       // Nothing is known of the other fields: none of them is unknown.
-      for (const Node& child : root.children) fields.accept(child.key);
+      fields.accept_everything();
       return object;
     }
 
@@ -260,6 +259,7 @@ class TextLoader {
   Loaded& out_;
   std::string subject_;
   int order_ = 0;
+  int untold_ = 0;
 };
 
 void sort_complaints(std::vector<Complaint>& complaints) {
@@ -301,6 +301,13 @@ Loaded load_text(std::string_view text, std::string_view file) {
   std::map<ObjectKey, const ObjectMeta*> seen;
   take_distinct(std::move(read.objects), seen, out);
   sort_complaints(out.complaints);
+  if (loader.untold() > 0) {
+    Complaint more;
+    more.file = file;
+    more.cause = concat(loader.untold(), " more complaints are not shown");
+    more.next_step = "mend these first";
+    out.complaints.push_back(std::move(more));
+  }
   return out;
 }
 

@@ -291,6 +291,27 @@ TEST(Load, names_both_places_of_an_object_defined_twice) {
             "of the two\n");
 }
 
+TEST(Load, bounds_how_much_is_complained_about) {
+  std::string text = "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec:\n  containers: [{name: a}]\n";
+  for (int i = 0; i < 3000; ++i) text += concat("  unknown", i, ": 1\n");
+  text += "  hostNetwork: 5\n";
+  const Loaded loaded = load_text(text, "t.yaml");
+  EXPECT_EQ(loaded.complaints.size(), 1001u);
+  EXPECT_EQ(loaded.complaints.back().to_string(),
+            "t.yaml: error: 2001 more complaints are not shown; mend these first");
+}
+
+TEST(Load, a_long_list_of_hosts_is_refused_quickly) {
+  std::string hosts;
+  for (int i = 0; i < 100'000; ++i) hosts += concat("h", i, ",");
+  const Loaded loaded = load_text(
+      concat("apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: x}\nspec: {hosts: [",
+             hosts, "], http: [{route: [{destination: {host: a}}]}]}\n"),
+      "t.yaml");
+  ASSERT_EQ(loaded.complaints.size(), 1u);
+  EXPECT_EQ(loaded.complaints[0].cause, "has 100000 items, where at most 1000 are possible");
+}
+
 TEST(Load, keeps_secret_values_out_of_complaints) {
   const Loaded loaded = load_text(
       "apiVersion: v1\nkind: Secret\nmetadata: {name: x}\nstringData: {pin: 4711}\ndata: {key: 'hush!'}\n",

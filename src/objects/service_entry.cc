@@ -64,9 +64,7 @@ void read_port(FieldReader& fields, EntryPort& out) {
 void read_endpoint(FieldReader& fields, WorkloadEntry& out) {
   out.line = fields.line();
   fields.text("address", out.address, check_endpoint_address);
-  fields.object("ports", out.ports, [](FieldReader& inner, std::map<std::string, uint16_t>& ports) {
-    for (const Node& port : inner.node().children) inner.port(port.key, ports[port.key]);
-  });
+  fields.integer_map("ports", out.ports, {1, 65535, "a port is a number from 1 to 65535"});
   fields.labels("labels", out.labels);
   fields.text("network", out.network);
   fields.text("locality", out.locality);
@@ -160,6 +158,9 @@ void check_resolution(FieldReader& fields, const ServiceEntry& entry) {
 }
 
 void read_spec(FieldReader& fields, ServiceEntry& out) {
+  // The API's own bounds.
+  for (const std::string_view name : {"hosts", "addresses", "ports"}) fields.at_most(name, 256);
+  fields.at_most("endpoints", 4096);
   fields.texts("hosts", out.hosts, check_entry_host);
   if (out.hosts.empty() && fields.clean()) fields.error("hosts", "is required", "name the hosts");
   fields.texts("addresses", out.addresses, check_cidr);

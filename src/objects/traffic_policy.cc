@@ -101,11 +101,7 @@ void read_distribute(FieldReader& fields, LoadBalancer::Locality::Distribute& ou
   fields.text("from", out.from, check_not_empty);
   fields.require("from");
   std::map<std::string, uint32_t> shares;
-  fields.object("to", shares, [](FieldReader& inner, std::map<std::string, uint32_t>& value) {
-    for (const Node& share : inner.node().children) {
-      inner.integer(share.key, value[share.key], {1, 100, "a share is a whole number from 1 to 100"});
-    }
-  });
+  fields.integer_map("to", shares, {1, 100, "a share is a whole number from 1 to 100"});
   fields.require("to", "name the localities and their shares of 100");
   uint32_t sum = 0;
   for (const auto& [locality, share] : shares) {

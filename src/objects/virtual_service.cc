@@ -13,6 +13,8 @@ namespace weft::objects {
 
 namespace {
 
+// All hosts are compared with all.
+constexpr size_t kMaxHosts = 1000;
 constexpr Range<double> kPercent{0, 100, "a percentage is a number from 0 to 100"};
 
 std::optional<Problem> check_destination_host(const std::string& text) {
@@ -360,6 +362,7 @@ void read_tls_match(FieldReader& fields, TlsMatch& out, const std::vector<std::s
   read_l4_match(fields, out);
   fields.texts("sniHosts", out.sni_hosts, check_wildcard_host);
   if (out.sni_hosts.empty() && fields.clean()) fields.error("sniHosts", "is required", "name a host");
+  if (!fields.at_most("sniHosts", kMaxHosts) || hosts.size() > kMaxHosts) return;
   for (const std::string& sni : out.sni_hosts) {
     const bool covered = std::any_of(hosts.begin(), hosts.end(),
                                      [&](const std::string& host) { return host_covers(host, sni); });
@@ -424,7 +427,7 @@ void read_spec(FieldReader& fields, VirtualService& out) {
         "name the hosts; a VirtualService without hosts, to be delegated to, is not supported yet by Weft");
   }
   fields.texts("gateways", out.gateways, check_gateway_ref);
-  check_hosts(fields, out);
+  if (fields.at_most("hosts", kMaxHosts)) check_hosts(fields, out);
   fields.list("http", out.http, read_http_route);
   warn_about_unreachable(fields, out.http);
   fields.list("tls", out.tls, [&](FieldReader& route, TlsRoute& value) {

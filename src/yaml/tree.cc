@@ -83,14 +83,20 @@ int height(const Node& node) {
   return below;
 }
 
+// What a text has used up, over all its stretches.
+struct Used {
+  size_t nodes = 0;
+  size_t alias_nodes = 0;
+};
+
 // Reads one stretch of a text, from its beginning or from where reading begins anew after an error.
 //
 // A function that returns false has met the stretch's end by error: `stopped_at` is the line, within
 // the stretch, where that was noticed.
 class Reader {
  public:
-  Reader(std::string_view text, std::string_view file, int first_line, Documents& out)
-      : text_(text), file_(file), first_line_(first_line), out_(out) {
+  Reader(std::string_view text, std::string_view file, int first_line, Used& used, Documents& out)
+      : text_(text), file_(file), first_line_(first_line), used_(used), out_(out) {
     initialized_ = yaml_parser_initialize(&parser_) != 0;
     if (!initialized_) return;
     yaml_parser_set_encoding(&parser_, YAML_UTF8_ENCODING);
@@ -132,6 +138,10 @@ class Reader {
     node.column = static_cast<int>(event.start_mark.column) + 1;
     if (depth > kMaxDepth) {
       stop(event.start_mark, concat("nested more than ", kMaxDepth, " levels deep"), "flatten it");
+      return false;
+    }
+    if (++used_.nodes > kMaxNodes) {
+      stop(event.start_mark, concat("more than ", kMaxNodes, " values"), "split the file");
       return false;
     }
     switch (event.type) {
@@ -287,8 +297,8 @@ class Reader {
                concat("write &", printable(name, 40), " before what it means"));
       return;
     }
-    alias_nodes_ += count_nodes(found->second);
-    if (alias_nodes_ > kMaxAliasNodes) {
+    const size_t added = count_nodes(found->second);
+    if (used_.alias_nodes + added > kMaxAliasNodes) {
       complain(node, concat("aliases stand for more than ", kMaxAliasNodes, " values"), "write them out");
       return;
     }
@@ -296,6 +306,7 @@ class Reader {
       complain(node, concat("nested more than ", kMaxDepth, " levels deep"), "flatten it");
       return;
     }
+    used_.alias_nodes += added;
     node = found->second;
   }
 
@@ -375,12 +386,16 @@ class Reader {
     }
     complaint.cause = std::move(cause);
     complaint.next_step = std::move(next_step);
-    return document_.complaints.emplace_back(std::move(complaint));
+    // The last one is overwritten where there are too many: that there is an error still shows.
+    if (document_.complaints.size() < kMaxComplaints)
+      return document_.complaints.emplace_back(std::move(complaint));
+    return document_.complaints.back() = std::move(complaint);
   }
 
   std::string_view text_;
   std::string file_;
   int first_line_;
+  Used& used_;
   Documents& out_;
   yaml_parser_t parser_{};
   bool initialized_ = false;
@@ -388,7 +403,6 @@ class Reader {
   Document document_;
   std::vector<std::string> path_;
   std::map<std::string, Node> anchors_;
-  size_t alias_nodes_ = 0;
 };
 
 }  // namespace
@@ -412,8 +426,9 @@ Documents parse(std::string_view text, std::string_view file) {
     return out;
   }
   int first_line = 1;
+  Used used;
   for (int errors = 0; errors < kMaxSyntaxErrors; ++errors) {
-    Reader reader(text, file, first_line, out);
+    Reader reader(text, file, first_line, used, out);
     if (reader.read_all()) break;
     // Anew from the next line that begins a document. The one where the error was noticed counts,
     // unless this stretch began with it.

@@ -24,8 +24,11 @@ namespace weft::yaml {
 
 inline constexpr size_t kMaxTextSize = 16u << 20;
 inline constexpr int kMaxDepth = 100;
-// How many nodes all the aliases of a text may add to it.
+// How many values a text may hold, and how many of them by aliases: what bounds the memory a tree takes.
+inline constexpr size_t kMaxNodes = 1'000'000;
 inline constexpr size_t kMaxAliasNodes = 100'000;
+// What is wrong after this many complaints about a document is not told.
+inline constexpr size_t kMaxComplaints = 1000;
 
 struct Node {
   enum class Kind : uint8_t { null, scalar, mapping, sequence };

@@ -136,6 +136,21 @@ TEST(Tree, bounds_depth_however_big_the_text) {
   }
 }
 
+TEST(Tree, bounds_how_many_values_there_are) {
+  std::string text = "[";
+  for (size_t i = 0; i <= kMaxNodes; ++i) text += "a,";
+  const auto complaints = complaints_of(parse(text + "]", "t.yaml"));
+  ASSERT_EQ(complaints.size(), 1u);
+  EXPECT_NE(complaints[0].find("more than 1000000 values; split the file"), std::string::npos)
+      << complaints[0];
+}
+
+TEST(Tree, bounds_how_much_is_complained_about) {
+  std::string text;
+  for (size_t i = 0; i < 3 * kMaxComplaints; ++i) text += "a: 1\n";
+  EXPECT_EQ(complaints_of(parse(text, "t.yaml")).size(), kMaxComplaints);
+}
+
 TEST(Tree, refuses_a_text_that_is_too_big) {
   EXPECT_EQ(complaints_of(parse(std::string(kMaxTextSize + 1, 'a'), "t.yaml")),
             (std::vector<std::string>{
