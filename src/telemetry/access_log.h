@@ -18,6 +18,7 @@
 
 #include "base/result.h"
 #include "model/listener.h"
+#include "telemetry/log_operator.h"
 #include "telemetry/record.h"
 
 namespace weft::telemetry {
@@ -33,10 +34,6 @@ const std::vector<std::pair<std::string, std::string>>& istio_json_fields();
 
 class AccessLogFormat {
  public:
-  ~AccessLogFormat();
-  AccessLogFormat(AccessLogFormat&&) noexcept;
-  AccessLogFormat& operator=(AccessLogFormat&&) noexcept;
-
   enum class Use : uint8_t {
     log,     // escaped; missing is "-"
     header,  // of a header value: control characters dropped; missing is ""
@@ -53,21 +50,20 @@ class AccessLogFormat {
   void append(const RequestRecord& record, std::string& out) const;
 
  private:
-  AccessLogFormat();
-  struct Operator;
+  AccessLogFormat() = default;
   struct Part {
     std::string literal;  // before the operator
     int32_t op = -1;      // index into operators_; -1: none
     bool quoted = false;  // JSON: the part of a string
   };
-  void append_text(const Operator& op, const RequestRecord& record, std::string& out) const;
+  static void append_json(const LogValue& value, bool inside_text, std::string& out);
   Result<void> compile_into(std::string_view text);
 
   Use use_ = Use::log;
   bool json_ = false;
   LogContext context_;
   std::vector<Part> parts_;
-  std::vector<Operator> operators_;
+  std::vector<LogOperator> operators_;
 };
 
 // Whether the log's filter lets this record be written.

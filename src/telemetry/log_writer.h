@@ -64,15 +64,18 @@ class LogWriter {
   uint64_t write_errors() const { return write_errors_.load(std::memory_order_relaxed); }
 
  private:
-  explicit LogWriter(Options options, int fd);
+  LogWriter(Options options, int fd, bool owns_fd);
   void run();
-  bool drain(std::string& batch);
+  bool something_to_do(uint64_t flushed) const;
+  bool any_line() const;
+  bool take(std::string& batch);
   void write_all(std::string_view bytes);
+  void switch_file(std::unique_lock<std::mutex>& lock);
   void wake();
 
   const Options options_;
-  int fd_;
-  bool owns_fd_;
+  int fd_;  // the writer thread's
+  const bool owns_fd_;
   std::atomic<bool> asleep_ = false;
   std::atomic<uint64_t> write_errors_ = 0;
   mutable std::mutex mutex_;
