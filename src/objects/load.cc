@@ -188,6 +188,7 @@ class TextLoader {
   TextLoader(std::string_view file, Loaded& out) : file_(file), out_(out) {}
 
   int untold() const { return untold_; }
+  int errors() const { return errors_; }
 
   void read(yaml::Document document) {
     const bool broken = yaml::any_error(document.complaints);
@@ -206,6 +207,7 @@ class TextLoader {
     Reading reading(std::string(file_), "", out_.complaints);
     auto object = read_object_at(root, reading);
     untold_ += reading.untold();
+    errors_ += reading.errors();
     if (object && reading.errors() == 0 && !broken) out_.objects.push_back(std::move(*object));
   }
 
@@ -260,6 +262,7 @@ class TextLoader {
   std::string subject_;
   int order_ = 0;
   int untold_ = 0;
+  int errors_ = 0;
 };
 
 void sort_complaints(std::vector<Complaint>& complaints) {
@@ -303,6 +306,7 @@ Loaded load_text(std::string_view text, std::string_view file) {
   sort_complaints(out.complaints);
   if (loader.untold() > 0) {
     Complaint more;
+    more.severity = loader.errors() > 0 ? Complaint::Severity::error : Complaint::Severity::warning;
     more.file = file;
     more.cause = concat(loader.untold(), " more complaints are not shown");
     more.next_step = "mend these first";
