@@ -64,18 +64,26 @@ class ClientConnection {
 
   // Called (not from inside start()) when capacity(), is_closed() or active() may have changed.
   void on_change(std::move_only_function<void()> callback) { changed_ = std::move(callback); }
-  // Free for the owner.
-  const void* tag = nullptr;
+  // Called at once, from anywhere, when an exchange has left the connection. It must not destroy the
+  // connection.
+  void on_exchange_end(std::move_only_function<void()> callback) { exchange_ended_ = std::move(callback); }
+  // Destroyed with the connection: what counts it.
+  void keep(std::shared_ptr<void> companion) { companion_ = std::move(companion); }
 
  protected:
   explicit ClientConnection(io::Loop& loop) : created_(loop.now()) {}
   void tell_change() {
     if (changed_) changed_();
   }
+  void tell_exchange_end() {
+    if (exchange_ended_) exchange_ended_();
+  }
   uint64_t started_ = 0;
 
  private:
   TimePoint created_;
+  std::shared_ptr<void> companion_;
+  std::move_only_function<void()> exchange_ended_;
   std::move_only_function<void()> changed_;
 };
 

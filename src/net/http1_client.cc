@@ -138,6 +138,7 @@ void Http1Client::release(Http1Exchange& exchange, bool reusable) {
     parser_.next_message();
     if (closed_) close({.kind = Error::Kind::closed, .text = "the connection was drained"});
   }
+  tell_exchange_end();
   tell_soon();
 }
 
@@ -384,4 +385,10 @@ std::shared_ptr<ClientConnection> make_http1_client(std::unique_ptr<io::Stream> 
   return std::make_shared<Http1Client>(std::move(stream), std::move(options));
 }
 
+}  // namespace weft::net
+namespace weft::net {
+std::shared_ptr<ClientConnection> make_http2_client(std::unique_ptr<io::Stream> stream,
+                                                    ClientOptions options) {
+  return make_http1_client(std::move(stream), std::move(options));
+}
 }  // namespace weft::net

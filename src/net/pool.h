@@ -62,7 +62,8 @@ struct PoolOptions {
   enum class Protocol : uint8_t { http1, http2, by_alpn };  // by_alpn: "h2" is HTTP/2, all else HTTP/1
   Protocol protocol = Protocol::http1;
   ClientOptions client;  // max_requests per connection, streams, duration, limits
-  Duration connect_timeout = std::chrono::seconds(10);  // also bounds the wait in the queue
+  Duration connect_timeout = std::chrono::seconds(10);
+  Duration queue_timeout = std::chrono::minutes(5);  // the longest a request waits for a connection
   Duration idle_timeout = std::chrono::hours(1);
   uint32_t max_idle = 256;  // idle connections kept (HTTP/1)
 };
@@ -96,10 +97,11 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  // Starts the request on a connection, waiting for one if need be. `head` is copied only when it waits.
-  // Errors: overflow (which limit), timeout, or what the connector said; all with side = backend.
-  // An error here means that nothing of the request was sent.
-  io::Task<Result<std::unique_ptr<ClientExchange>>> send(const http::Request& head, bool end);
+  // Starts the request on a connection, waiting for one if need be, until `deadline`. `head` must live until
+  // the task has ended. Errors: overflow (which limit), timeout, or what the connector said; all with side =
+  // backend. An error here means that nothing of the request was sent.
+  io::Task<Result<std::unique_ptr<ClientExchange>>> send(const http::Request& head, bool end,
+                                                         TimePoint deadline = TimePoint::max());
   // The same without a coroutine where a connection is free: nullptr says that only send() can tell.
   // HTTP/1 is taken from the idle ones, HTTP/2 from those with a free stream.
   std::unique_ptr<ClientExchange> try_send(const http::Request& head, bool end);
@@ -123,23 +125,29 @@ class Pool {
 
   std::unique_ptr<ClientExchange> start_on(Slot& slot, const http::Request& head, bool end);
   Slot* usable();
-  Result<void> want_connection();
-  io::Task<void> open_connection();
-  void connection_changed(Slot& slot);
+  bool wants_connection() const;
+  void open_if_wanted();
+  io::Task<void> open_connection(std::shared_ptr<void> counted);
+  void adopt(Connected connected, std::shared_ptr<void> counted);
+  void list(Slot& slot);
+  void exchange_ended(Slot& slot);
   void serve_pending();
   void fail_pending(const Error& error);
   void sweep();
+  void close_idle();
+  size_t expected_streams() const;
 
   io::Loop& loop_;
   Connector connector_;
   PoolOptions options_;
   std::shared_ptr<Limits> limits_;
-  std::vector<std::unique_ptr<Slot>> slots_;  // the one used last is at the back
+  std::vector<std::unique_ptr<Slot>> slots_;
+  io::ListNode usable_;  // slots with room; the one used last comes first
   io::ListNode pending_;
   PoolCounts counts_;
   bool draining_ = false;
-  bool protocol_known_ = false;
-  bool is_http2_ = false;
+  enum class Speaks : uint8_t { unknown, http1, http2 };
+  Speaks speaks_ = Speaks::unknown;
   std::move_only_function<void(bool, const Error*)> connect_told_;
   io::Deferred sweep_;
   io::Timer idle_;
