@@ -57,10 +57,10 @@ class Memo {
   // A new world begins: what the last one did not ask for goes.
   void next_generation() {
     std::erase_if(slots_, [this](const auto& item) { return item.second.generation != generation_; });
-    std::erase_if(known_, [](auto& item) {
-      std::erase_if(item.second, [](const auto& weak) { return weak.expired(); });
-      return item.second.empty();
-    });
+    for (auto it = known_.begin(); it != known_.end();) {
+      std::erase_if(it->second, [](const auto& weak) { return weak.expired(); });
+      it = it->second.empty() ? known_.erase(it) : std::next(it);
+    }
     ++generation_;
   }
 
