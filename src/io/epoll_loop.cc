@@ -51,7 +51,7 @@ EpollLoop::EpollLoop(FileDescriptor epoll, FileDescriptor wake, uint64_t seed)
   read_clock();
 }
 
-EpollLoop::~EpollLoop() = default;
+EpollLoop::~EpollLoop() { drop_kept(); }
 
 void EpollLoop::read_clock() { now_ = TimePoint(read(CLOCK_MONOTONIC)); }
 WallTime EpollLoop::wall_now() const { return WallTime(read(CLOCK_REALTIME)); }

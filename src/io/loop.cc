@@ -1,9 +1,18 @@
 #include "io/loop.h"
 
+#include "io/task_group.h"
+
 namespace weft::io {
 
 Loop::Loop() = default;
-Loop::~Loop() = default;
+Loop::~Loop() { WEFT_CHECK(kept_ == nullptr); }
+
+void Loop::keep(Task<void> task) {
+  if (kept_ == nullptr) kept_ = std::make_unique<TaskGroup>(*this);
+  kept_->spawn(std::move(task));
+}
+
+void Loop::drop_kept() { kept_.reset(); }
 
 void Deferred::arm() { loop_.defer(*this); }
 

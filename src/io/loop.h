@@ -28,8 +28,10 @@
 
 namespace weft::io {
 
+class FileDescriptor;
 class Loop;
 class Stream;
+class TaskGroup;
 
 // A node of an intrusive, doubly linked list; leaves its list when it is destroyed.
 struct ListNode {
@@ -167,6 +169,8 @@ struct ConnectOptions {
   Duration timeout = std::chrono::seconds(10);
   std::optional<IpAddress> source;  // bind to it first
   uint32_t mark = 0;                // SO_MARK, 0 is none
+  // Make the socket in this network namespace (netns.h), not in ours.
+  const FileDescriptor* network_namespace = nullptr;
 };
 
 class Loop {
@@ -191,8 +195,12 @@ class Loop {
   // may call.
   virtual void post(std::move_only_function<void()> work) = 0;
 
-  // Memory for one read that everything on this loop shares, so that a connection holds a buffer only for bytes it
-  // has. Valid until the next co_await. 16 KiB: a TLS record, or most HTTP messages.
+  // Runs a task that nobody owns any more: the last bytes of a stream that was destroyed. It must end by
+  // itself, by a deadline of its own, and is destroyed with the loop.
+  void keep(Task<void> task);
+
+  // Memory for one read that everything on this loop shares, so that a connection holds a buffer only for
+  // bytes it has. Valid until the next co_await. 16 KiB: a TLS record, or most HTTP messages.
   MutableBytes scratch() {
     if (scratch_ == nullptr) scratch_ = std::make_unique_for_overwrite<std::byte[]>(kScratch);
     return {scratch_.get(), kScratch};
@@ -212,6 +220,9 @@ class Loop {
   // Fires a list of timers that came due. A callback may cancel, arm or destroy any other of them.
   static void fire_all(ListNode& due);
 
+  // Destroys what keep() was given. A derived class's destructor begins with it, while timers still work.
+  void drop_kept();
+
   // Steps 2 and 3, until nothing is ready. False if there was nothing to do.
   bool run_ready();
 
@@ -220,6 +231,7 @@ class Loop {
   ListNode ready_;
   ListNode deferred_;
   std::unique_ptr<std::byte[]> scratch_;
+  std::unique_ptr<TaskGroup> kept_;
 };
 
 inline void Event::notify() {

@@ -45,7 +45,10 @@ class ManualAcceptor final : public Acceptor {
 
 // ---- ManualHost
 
-ManualHost::~ManualHost() { std::erase(world_.hosts_, this); }
+ManualHost::~ManualHost() {
+  drop_kept();
+  std::erase(world_.hosts_, this);
+}
 TimePoint ManualHost::now() const { return world_.now_; }
 WallTime ManualHost::wall_now() const {
   constexpr WallTime kStart = std::chrono::sys_days(std::chrono::January / 1 / 2026);
@@ -79,7 +82,7 @@ uint16_t ManualHost::free_port() {
 // ---- ManualLoop
 
 ManualLoop::ManualLoop(uint64_t seed) : random_(seed), home_(new ManualHost(*this, IpAddress::loopback())) {}
-ManualLoop::~ManualLoop() = default;
+ManualLoop::~ManualLoop() { drop_kept(); }
 
 std::unique_ptr<ManualHost> ManualLoop::add_host(IpAddress ip) {
   std::unique_ptr<ManualHost> host(new ManualHost(*this, ip));
