@@ -59,7 +59,9 @@ Read<> check_any(std::string_view bytes, const Place& at, int depth) {
   }
   const MessageRow* inner = find_message_of_url(type_url);
   if (inner == nullptr || inner->form != MessageForm::plain) {
-    return refuse(at, concat("of type ", type_url.empty() ? "\"\"" : printable(type_url), " is not supported by weft-proxy"),
+    return refuse(at,
+                  concat("of type ", type_url.empty() ? "\"\"" : printable(type_url),
+                         " is not supported by weft-proxy"),
                   Error::Kind::unsupported);
   }
   return check(*inner, value, at, depth);

@@ -1,6 +1,6 @@
-// The guard at the door: refuses, by its full name, whatever field of a message weft-proxy does not implement.
-// It runs over the bytes before they are parsed, so that nothing is ignored because nobody looked. Private to
-// this room.
+// The guard at the door: refuses, by its full name, whatever field of a message weft-proxy does not
+// implement. It runs over the bytes before they are parsed, so that nothing is ignored because nobody looked.
+// Private to this room.
 #pragma once
 
 #include <string_view>

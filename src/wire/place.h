@@ -35,7 +35,9 @@ class Place {
  public:
   explicit Place(std::string_view root) : name_(root) {}
 
-  Place operator()(std::string_view field) const [[clang::lifetimebound]] { return Place(this, field, -1, {}); }
+  Place operator()(std::string_view field) const [[clang::lifetimebound]] {
+    return Place(this, field, -1, {});
+  }
   Place operator()(std::string_view field, size_t index) const [[clang::lifetimebound]] {
     return Place(this, field, static_cast<int64_t>(index), {});
   }

@@ -23,7 +23,8 @@ class WireReader {
   explicit WireReader(std::string_view bytes) : rest_(bytes) {}
 
   bool done() const { return rest_.empty(); }
-  // The next field; nullopt where the bytes are no protobuf (groups are none either: proto3 has no such thing).
+  // The next field; nullopt where the bytes are no protobuf (groups are none either: proto3 has no such
+  // thing).
   std::optional<WireField> next() {
     const auto tag = varint();
     if (!tag || *tag > 0xffffffffu || (*tag >> 3) == 0) return std::nullopt;
@@ -72,7 +73,8 @@ class WireReader {
   std::optional<uint64_t> fixed(size_t size) {
     if (rest_.size() < size) return std::nullopt;
     uint64_t value = 0;
-    for (size_t i = 0; i < size; ++i) value |= static_cast<uint64_t>(static_cast<uint8_t>(rest_[i])) << (8 * i);
+    for (size_t i = 0; i < size; ++i)
+      value |= static_cast<uint64_t>(static_cast<uint8_t>(rest_[i])) << (8 * i);
     rest_.remove_prefix(size);
     return value;
   }

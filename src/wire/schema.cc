@@ -22,8 +22,9 @@ const FieldRow* find_field(const MessageRow& message, uint32_t number) {
 }
 
 const FieldRow* find_field(const MessageRow& message, std::string_view name) {
-  const auto it = std::ranges::find_if(
-      message.fields, [name](const FieldRow& field) { return field.name == name || field.json_name == name; });
+  const auto it = std::ranges::find_if(message.fields, [name](const FieldRow& field) {
+    return field.name == name || field.json_name == name;
+  });
   return it != message.fields.end() ? &*it : nullptr;
 }
 

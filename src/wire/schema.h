@@ -54,9 +54,9 @@ struct FieldRow {
   Acceptance acceptance;
   bool repeated;
   bool map;
-  bool redacted;    // a key or a password: never printed
-  uint16_t row;     // of its message or enum; kNoRow: the type is not in the table (and the field not effective)
-  uint16_t oneof;   // fields of one message that exclude each other share it; kNoRow: none
+  bool redacted;  // a key or a password: never printed
+  uint16_t row;  // of its message or enum; kNoRow: the type is not in the table (and the field not effective)
+  uint16_t oneof;  // fields of one message that exclude each other share it; kNoRow: none
 };
 
 struct MessageRow {

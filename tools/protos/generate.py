@@ -53,7 +53,7 @@ def fail(text):
 
 
 def read_accepted(path):
-    """{message: {field: True where it has an effect}}"""
+    """{message: {field: its mark}}: "" has an effect, "~" has none, "=" has none and is written for Envoy."""
     accepted, name, where = {}, None, {}
     for number, line in enumerate(path.read_text().splitlines(), 1):
         line = line.split("#")[0].rstrip()
@@ -71,7 +71,7 @@ def read_accepted(path):
                 fail(f"{path}:{number}: {name} is named twice")
             accepted[name], words = {}, rest.split()
         for word in words:
-            accepted[name][word.lstrip("~")] = not word.startswith("~")
+            accepted[name][word.lstrip("~=")] = word[0] if word[0] in "~=" else ""
         where[name] = number
     return accepted, where
 
@@ -123,11 +123,11 @@ def check(schema, accepted, where, path):
         if message is None:
             fail(f"{path}:{where[name]}: no message is called {name}")
         known = {f.name: f for f in message.field}
-        for field, effective in fields.items():
+        for field, mark in fields.items():
             if field not in known:
                 fail(f"{path}:{where[name]}: {name} has no field {field}")
             f = known[field]
-            if not effective or f.type != Field.TYPE_MESSAGE:
+            if mark == "~" or f.type != Field.TYPE_MESSAGE:
                 continue
             kind = f.type_name[1:]
             if is_entry(schema.messages[kind]):
@@ -152,7 +152,7 @@ def prune(schema, accepted):
             kept.options.map_entry = True
         oneofs = {}
         for f in message.field:
-            if not whole and (fields is None or not fields.get(f.name)):
+            if not whole and (fields is None or fields.get(f.name, "~") == "~"):
                 continue
             new = kept.field.add()
             new.CopyFrom(f)
@@ -279,8 +279,8 @@ def table(schema, accepted):
         lines = []
         for f in sorted(message.field, key=lambda f: f.number):
             whole = name in WELL_KNOWN or is_entry(message)
-            state = True if whole else accepted[name].get(f.name)
-            acceptance = {None: "refused", True: "effective", False: "without_effect"}[state]
+            state = "" if whole else accepted[name].get(f.name)
+            acceptance = {None: "refused", "": "effective", "~": "without_effect", "=": "without_effect"}[state]
             row, is_map = "kNoRow", "false"
             if f.type == Field.TYPE_MESSAGE:
                 kind = f.type_name[1:]
