@@ -109,6 +109,7 @@ void append_for_json(std::string& out, std::string_view value) {
 // ---- compiling
 
 Result<void> AccessLogFormat::compile_into(std::string_view text) {
+  const size_t before = parts_.size();
   std::string literal;
   for (size_t at = 0; at < text.size();) {
     const size_t percent = text.find('%', at);
@@ -128,7 +129,7 @@ Result<void> AccessLogFormat::compile_into(std::string_view text) {
     operators_.push_back(std::move(found->op));
     at = percent + found->length;
   }
-  if (!literal.empty() || parts_.empty()) parts_.push_back({.literal = std::move(literal)});
+  if (!literal.empty() || parts_.size() == before) parts_.push_back({.literal = std::move(literal)});
   return {};
 }
 
