@@ -386,9 +386,3 @@ std::shared_ptr<ClientConnection> make_http1_client(std::unique_ptr<io::Stream> 
 }
 
 }  // namespace weft::net
-namespace weft::net {
-std::shared_ptr<ClientConnection> make_http2_client(std::unique_ptr<io::Stream> stream,
-                                                    ClientOptions options) {
-  return make_http1_client(std::move(stream), std::move(options));
-}
-}  // namespace weft::net
