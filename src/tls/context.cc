@@ -178,35 +178,26 @@ bool covers_host(std::string_view pattern, std::string_view host) {
   return equal_ignoring_case(pattern.substr(1), host.substr(dot));
 }
 
-// ---- Context
+// ---- PeerTrust
 
-size_t Context::HashOfHash::operator()(const ChainHash& hash) const {
+size_t PeerTrust::HashOfHash::operator()(const ChainHash& hash) const {
   size_t out = 0;
   std::memcpy(&out, hash.data(), sizeof out);
   return out;
 }
 
-Context::Context(std::shared_ptr<SSL_CTX> context, Common common, std::optional<TrustBundle> trust,
-                 identity::Purpose purpose)
-    : context_(std::move(context)),
-      common_(std::move(common)),
-      trust_(std::move(trust)),
-      purpose_(purpose),
-      id_(random_id()) {}
+PeerTrust::PeerTrust(std::optional<TrustBundle> bundle, identity::Purpose purpose)
+    : bundle_(std::move(bundle)), purpose_(purpose) {}
 
-Context::~Context() = default;
-
-Result<Certificate> Context::verify_peer(std::span<const Bytes> chain, WallTime now) const {
+Result<Certificate> PeerTrust::verify(std::span<const Bytes> chain, WallTime now) const {
   if (chain.empty()) return fail(Error::Kind::denied, "the peer sent no certificate");
   ChainHash hash;
+  SHA256_CTX sha;
+  SHA256_Init(&sha);
+  for (const Bytes certificate : chain) SHA256_Update(&sha, certificate.data(), certificate.size());
+  SHA256_Final(hash.data(), &sha);
   {
-    SHA256_CTX sha;
-    SHA256_Init(&sha);
-    for (const Bytes certificate : chain) SHA256_Update(&sha, certificate.data(), certificate.size());
-    SHA256_Final(hash.data(), &sha);
-  }
-  {
-    const std::lock_guard lock(verified_mutex_);
+    const std::lock_guard lock(mutex_);
     const auto found = verified_.find(hash);
     if (found != verified_.end()) {
       if (now < found->second.valid_until && now >= found->second.leaf.not_before())
@@ -215,21 +206,32 @@ Result<Certificate> Context::verify_peer(std::span<const Bytes> chain, WallTime 
     }
   }
   std::vector<Certificate> parsed;
+  WallTime valid_until = WallTime::max();
   for (const Bytes der : chain) {
     auto certificate = Certificate::parse_der(der);
     if (!certificate)
       return fail(Error::Kind::denied, concat("the peer's certificate: ", certificate.error().text));
+    valid_until = std::min(valid_until, certificate->not_after());
     parsed.push_back(std::move(*certificate));
   }
-  if (trust_) WEFT_CHECK_OK(trust_->verify(parsed, now, purpose_));
-  WEFT_CHECK_OK(check_names(parsed[0]));
-
-  WallTime valid_until = WallTime::max();
-  for (const Certificate& certificate : parsed) valid_until = std::min(valid_until, certificate.not_after());
-  const std::lock_guard lock(verified_mutex_);
+  if (bundle_) WEFT_CHECK_OK(bundle_->verify(parsed, now, purpose_));
+  const std::lock_guard lock(mutex_);
   if (verified_.size() >= kMostVerified) verified_.clear();
   verified_.insert_or_assign(hash, Verified{parsed[0], valid_until});
   return parsed[0];
+}
+
+// ---- Context
+
+Context::Context(std::shared_ptr<SSL_CTX> context, Common common, std::shared_ptr<const PeerTrust> trust)
+    : context_(std::move(context)), common_(std::move(common)), trust_(std::move(trust)), id_(random_id()) {}
+
+Context::~Context() = default;
+
+Result<Certificate> Context::verify_peer(std::span<const Bytes> chain, WallTime now) const {
+  WEFT_TRY(Certificate leaf, trust_->verify(chain, now));
+  WEFT_CHECK_OK(check_names(leaf));
+  return leaf;
 }
 
 Result<void> Context::check_names(const Certificate& leaf) const {
@@ -241,8 +243,8 @@ Result<void> Context::check_names(const Certificate& leaf) const {
 // ---- ServerContext
 
 ServerContext::ServerContext(std::shared_ptr<SSL_CTX> context, ServerSettings settings)
-    : Context(std::move(context), std::move(settings.common), std::move(settings.trust),
-              identity::Purpose::client),
+    : Context(std::move(context), std::move(settings.common),
+              std::make_shared<PeerTrust>(std::move(settings.trust), identity::Purpose::client)),
       certificate_(settings.identity.chain.at(0)) {}
 
 Result<std::shared_ptr<const ServerContext>> ServerContext::make(ServerSettings settings) {
@@ -285,9 +287,9 @@ std::string_view ServerContext::choose_alpn(Bytes offered) const {
 
 // ---- ClientContext
 
-ClientContext::ClientContext(std::shared_ptr<SSL_CTX> context, ClientSettings settings)
-    : Context(std::move(context), std::move(settings.common), std::move(settings.trust),
-              identity::Purpose::server),
+ClientContext::ClientContext(std::shared_ptr<SSL_CTX> context, std::shared_ptr<const PeerTrust> trust,
+                             ClientSettings settings)
+    : Context(std::move(context), std::move(settings.common), std::move(trust)),
       verify_(settings.verify),
       server_name_(std::move(settings.server_name)) {}
 
@@ -312,7 +314,9 @@ Result<std::shared_ptr<const ClientContext>> ClientContext::make(ClientSettings 
     SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_CLIENT);
     SSL_CTX_sess_set_new_cb(context.get(), save_new_session);
   }
-  return std::shared_ptr<const ClientContext>(new ClientContext(std::move(context), std::move(settings)));
+  auto trust = std::make_shared<PeerTrust>(settings.trust, identity::Purpose::server);
+  return std::shared_ptr<const ClientContext>(
+      new ClientContext(std::move(context), std::move(trust), std::move(settings)));
 }
 
 std::shared_ptr<const ClientContext> ClientContext::for_server(std::vector<NameRule> peer_names,
@@ -324,13 +328,12 @@ std::shared_ptr<const ClientContext> ClientContext::for_server(std::vector<NameR
                                                                std::string server_name,
                                                                std::vector<std::string> alpn) const {
   ClientSettings settings;
-  settings.trust = trust_;
   settings.verify = verify_;
   settings.server_name = std::move(server_name);
   settings.common = common_;
   settings.common.peer_names = std::move(peer_names);
   settings.common.alpn = std::move(alpn);
-  return std::shared_ptr<const ClientContext>(new ClientContext(context_, std::move(settings)));
+  return std::shared_ptr<const ClientContext>(new ClientContext(context_, trust_, std::move(settings)));
 }
 
 Result<void> ClientContext::check_names(const Certificate& leaf) const {

@@ -93,6 +93,32 @@ struct ClientSettings {
 // Does a certificate's DNS name (perhaps *.example.org) cover this host? RFC 6125 6.4.3, whole labels only.
 bool covers_host(std::string_view pattern, std::string_view host);
 
+// Whom a context believes, apart from names. Chains that were verified are remembered while they are valid:
+// a peer connects often, and its signatures need checking once.
+class PeerTrust {
+ public:
+  // Without a bundle everybody is believed, and `verifies` is false. `purpose` is of the peer's certificate.
+  PeerTrust(std::optional<identity::TrustBundle> bundle, identity::Purpose purpose);
+  bool verifies() const { return bundle_.has_value(); }
+  // The leaf of a chain in DER, leaf first.
+  Result<identity::Certificate> verify(std::span<const Bytes> chain, WallTime now) const;
+
+ private:
+  struct Verified {
+    identity::Certificate leaf;
+    WallTime valid_until;
+  };
+  using ChainHash = std::array<uint8_t, 32>;
+  struct HashOfHash {
+    size_t operator()(const ChainHash& hash) const;
+  };
+
+  std::optional<identity::TrustBundle> bundle_;
+  identity::Purpose purpose_;
+  mutable std::mutex mutex_;
+  mutable std::unordered_map<ChainHash, Verified, HashOfHash> verified_;
+};
+
 // What both kinds of context share. Not made by itself.
 class Context {
  public:
@@ -103,35 +129,19 @@ class Context {
   ssl_ctx_st* get() const { return context_.get(); }
 
   // The peer's leaf, if its chain (DER, leaf first) leads to our trust now and its names are allowed.
-  // Chains that were verified are remembered while they are valid: a peer connects often.
   Result<identity::Certificate> verify_peer(std::span<const Bytes> chain, WallTime now) const;
-  bool verifies() const { return trust_.has_value(); }
+  bool verifies() const { return trust_->verifies(); }
 
  protected:
-  Context(std::shared_ptr<ssl_ctx_st> context, Common common, std::optional<identity::TrustBundle> trust,
-          identity::Purpose purpose);
+  Context(std::shared_ptr<ssl_ctx_st> context, Common common, std::shared_ptr<const PeerTrust> trust);
   virtual ~Context();
   // The names' part of verify_peer.
   virtual Result<void> check_names(const identity::Certificate& leaf) const;
 
-  struct Verified {
-    identity::Certificate leaf;
-    WallTime valid_until;
-  };
-  using ChainHash = std::array<uint8_t, 32>;
-  struct HashOfHash {
-    size_t operator()(const ChainHash& hash) const;
-  };
-
   std::shared_ptr<ssl_ctx_st> context_;
   Common common_;
-  std::optional<identity::TrustBundle> trust_;
-  identity::Purpose purpose_;  // of the peer's certificate
+  std::shared_ptr<const PeerTrust> trust_;
   std::string id_;
-
- private:
-  mutable std::mutex verified_mutex_;
-  mutable std::unordered_map<ChainHash, Verified, HashOfHash> verified_;
 };
 
 class ServerContext final : public Context {
@@ -150,8 +160,8 @@ class ClientContext final : public Context {
  public:
   static Result<std::shared_ptr<const ClientContext>> make(ClientSettings settings);
   ~ClientContext() override;
-  // The same but for the server it is meant for: shares what is big (the library's context), and neither
-  // sessions nor verified peers. One per destination service.
+  // The same but for the server it is meant for: shares what is big (the library's context) and the chains
+  // that were verified, but no sessions. One per destination service.
   std::shared_ptr<const ClientContext> for_server(std::vector<NameRule> peer_names,
                                                   std::string server_name) const;
   std::shared_ptr<const ClientContext> for_server(std::vector<NameRule> peer_names, std::string server_name,
@@ -166,7 +176,8 @@ class ClientContext final : public Context {
   std::shared_ptr<ssl_session_st> take_session(const SocketAddress& peer, WallTime now) const;
 
  private:
-  ClientContext(std::shared_ptr<ssl_ctx_st> context, ClientSettings settings);
+  ClientContext(std::shared_ptr<ssl_ctx_st> context, std::shared_ptr<const PeerTrust> trust,
+                ClientSettings settings);
   Result<void> check_names(const identity::Certificate& leaf) const override;
 
   struct Saved {
