@@ -83,6 +83,13 @@ Result<void> run_in_namespace(const FileDescriptor& name_space, const std::funct
   });
 }
 
+Result<void> enter_namespace(const FileDescriptor& name_space) {
+  if (::setns(name_space.get(), CLONE_NEWNET) != 0) {
+    return fail(system_error("cannot enter a network namespace (needs CAP_SYS_ADMIN)", errno));
+  }
+  return {};
+}
+
 Result<void> become_root_in_user_namespace() {
   const auto uid = ::getuid();
   const auto gid = ::getgid();

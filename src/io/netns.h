@@ -26,6 +26,9 @@ Result<void> unpin_namespace(const std::string& path);
 // there.
 Result<void> run_in_namespace(const FileDescriptor& name_space, const std::function<void()>& work);
 
+// Moves this process into it, for good. Before any other thread starts: those that run stay where they are.
+Result<void> enter_namespace(const FileDescriptor& name_space);
+
 // Makes this process root in a user, mount and network namespace of its own, so that it may do without
 // privilege what a mesh on one machine needs. Before any thread starts. Its own uid becomes 0; other
 // users do not exist there.

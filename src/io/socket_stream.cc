@@ -10,6 +10,7 @@
 
 #include "base/strings.h"
 #include "io/kernel_address.h"
+#include "io/netns.h"
 #include "io/wait.h"
 
 namespace weft::io {
@@ -198,6 +199,13 @@ Result<FileDescriptor> open_for(const SocketAddress& address, const ConnectOptio
   return socket;
 }
 
+Result<FileDescriptor> open_in_namespace(const SocketAddress& address, const ConnectOptions& options) {
+  if (options.network_namespace == nullptr) return open_for(address, options);
+  Result<FileDescriptor> opened;
+  WEFT_CHECK_OK(run_in_namespace(*options.network_namespace, [&] { opened = open_for(address, options); }));
+  return opened;
+}
+
 std::string connecting_to(const SocketAddress& address) { return concat("connect to ", address.to_string()); }
 
 }  // namespace
@@ -206,7 +214,7 @@ Task<Result<std::unique_ptr<Stream>>> connect_socket(EpollLoop& loop, SocketAddr
                                                      ConnectOptions options) {
   auto target = KernelAddress::make(address);
   if (!target) co_return fail(std::move(target).error());
-  auto opened = open_for(address, options);
+  auto opened = open_in_namespace(address, options);
   if (!opened) co_return fail(std::move(opened).error().within(connecting_to(address)));
 
   const int fd = opened->get();

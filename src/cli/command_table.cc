@@ -1,0 +1,135 @@
+#include "cli/command_table.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "base/strings.h"
+
+namespace weft::cli {
+
+struct Command::Parser {
+  CLI::App* app = nullptr;
+  std::function<Result<int>()> run;
+  std::vector<std::string>* rest = nullptr;
+  std::string footer;
+};
+
+struct CommandTable::Commands {
+  CLI::App app{"Weft: a service mesh. One command runs it, asks it and checks what you write."};
+  std::vector<std::unique_ptr<Command>> commands;
+};
+
+Command& Command::option(std::string_view names, std::string& into, std::string_view help) {
+  parser_->app->add_option(std::string(names), into, std::string(help));
+  return *this;
+}
+
+Command& Command::option(std::string_view names, std::optional<int>& into, std::string_view help) {
+  parser_->app->add_option(std::string(names), into, std::string(help));
+  return *this;
+}
+
+Command& Command::options(std::string_view names, std::vector<std::string>& into, std::string_view help) {
+  parser_->app->add_option(std::string(names), into, std::string(help))->allow_extra_args(false);
+  return *this;
+}
+
+Command& Command::required_options(std::string_view names, std::vector<std::string>& into,
+                                   std::string_view help) {
+  parser_->app->add_option(std::string(names), into, std::string(help))->required()->allow_extra_args(false);
+  return *this;
+}
+
+Command& Command::choice(std::string_view names, std::string& into, std::vector<std::string> choices,
+                         std::string_view help) {
+  parser_->app->add_option(std::string(names), into, std::string(help))
+      ->check(CLI::IsMember(std::move(choices)));
+  return *this;
+}
+
+Command& Command::flag(std::string_view names, bool& into, std::string_view help) {
+  parser_->app->add_flag(std::string(names), into, std::string(help));
+  return *this;
+}
+
+Command& Command::word(std::string_view name, std::string& into, std::string_view help) {
+  parser_->app->add_option(std::string(name), into, std::string(help))->required();
+  return *this;
+}
+
+Command& Command::optional_word(std::string_view name, std::string& into, std::string_view help) {
+  parser_->app->add_option(std::string(name), into, std::string(help));
+  return *this;
+}
+
+Command& Command::words(std::string_view name, std::vector<std::string>& into, std::string_view help) {
+  parser_->app->add_option(std::string(name), into, std::string(help))->required();
+  return *this;
+}
+
+Command& Command::rest(std::vector<std::string>& into) {
+  parser_->app->prefix_command();
+  parser_->rest = &into;
+  return *this;
+}
+
+Command& Command::example(std::string_view text) {
+  parser_->footer += concat(parser_->footer.empty() ? "\nExamples:\n  " : "\n  ", text);
+  parser_->app->footer(parser_->footer);
+  return *this;
+}
+
+Command& Command::hidden() {
+  parser_->app->group("");
+  return *this;
+}
+
+Command& Command::runs(std::function<Result<int>()> run) {
+  parser_->run = std::move(run);
+  return *this;
+}
+
+CommandTable::CommandTable() : commands_(std::make_unique<Commands>()) {
+  commands_->app.require_subcommand(1);
+  commands_->app.name("weft");
+}
+
+CommandTable::~CommandTable() = default;
+
+Command& CommandTable::add(std::string_view name, std::string_view summary) {
+  auto command = std::make_unique<Command>();
+  command->parser_ = std::make_shared<Command::Parser>();
+  command->parser_->app = commands_->app.add_subcommand(std::string(name), std::string(summary));
+  return *commands_->commands.emplace_back(std::move(command));
+}
+
+int CommandTable::run(int count, char** words) {
+  try {
+    commands_->app.parse(count, words);
+  } catch (const CLI::CallForHelp& help) {
+    return commands_->app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    std::fprintf(stderr, "weft: %s\n", error.what());
+    std::string which = "weft";
+    for (const auto& command : commands_->commands) {
+      if (command->parser_->app->parsed()) which = concat("weft ", command->parser_->app->get_name());
+    }
+    std::fprintf(stderr, "Try '%s --help'.\n", which.c_str());
+    return 2;
+  }
+  for (const auto& command : commands_->commands) {
+    Command::Parser& parser = *command->parser_;
+    if (!parser.app->parsed()) continue;
+    if (parser.rest != nullptr) {
+      *parser.rest = parser.app->remaining();
+      if (!parser.rest->empty() && parser.rest->front() == "--") parser.rest->erase(parser.rest->begin());
+    }
+    const Result<int> status = parser.run();
+    if (status) return *status;
+    std::fprintf(stderr, "weft: %s\n", status.error().text.c_str());
+    return 1;
+  }
+  return 2;
+}
+
+}  // namespace weft::cli

@@ -1,0 +1,103 @@
+// A mesh on this machine: `weft up` after its words are understood.
+//
+//   auto mesh = Mesh::make(*loop, options);
+//   WEFT_CHECK_OK(mesh->start());
+//   loop->run();                            // until a signal
+//   mesh is destroyed: nothing of it is left
+//
+// One thread, one loop. Whatever changes (a file, a container's end, a probe) arms `publish_`, which once a
+// tick tells the rest: weftd (workloads.json), DNS, the hub's rules, status.json; and takes the next steps
+// of every roll-out.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/mesh_state.h"
+#include "cli/up/dns_server.h"
+#include "cli/up/forwarder.h"
+#include "cli/up/object_source.h"
+#include "cli/up/pod.h"
+#include "cli/up/surroundings.h"
+#include "io/file_watch.h"
+#include "io/signals.h"
+
+namespace weft::cli {
+
+struct UpOptions {
+  std::vector<std::string> directories;
+  std::string mesh = "default";
+  std::optional<int> http_port;  // of the host, for the ingress gateway; absent: 8080, or any that is free
+  std::optional<int> https_port;
+  bool gateways = true;
+  bool rootless = false;
+  std::vector<std::string> control_plane_options;  // handed through to weftd
+};
+
+class Mesh {
+ public:
+  static Result<std::unique_ptr<Mesh>> make(io::EpollLoop& loop, UpOptions options);
+  ~Mesh();
+
+  // Reads the objects, makes the network, starts everything. Pods come up while the loop runs.
+  Result<void> start();
+
+ private:
+  Mesh(io::EpollLoop& loop, UpOptions options);
+
+  // ---- start
+  Result<void> take_state_directory();
+  Result<void> open_host_ports();
+  Result<void> write_builtin_gateways();
+  Result<void> start_control_plane();
+  Result<std::string> find_program(const std::string& name) const;
+
+  // ---- while it runs
+  io::Task<void> follow_files(io::FileWatch& watch);
+  io::Task<void> follow_signals();
+  io::Task<void> shut_down();
+  void reload();
+  void publish();
+  void roll_out();
+  void tell_control_plane(const std::vector<wire::RunningPod>& pods);
+  void tell_network(const std::vector<wire::RunningPod>& pods);
+  void tell_status();
+  void tell_gateways();
+  void announce();
+  void print_complaints();
+  std::string token_of(const std::string& namespace_name, const std::string& account);
+  IpAddress next_address();
+
+  io::EpollLoop& loop_;
+  UpOptions options_;
+  MeshState state_;
+  Programs programs_;
+  std::unique_ptr<io::Signals> signals_;
+  std::unique_ptr<ObjectSource> objects_;
+  std::shared_ptr<const Plan> plan_;
+  translate::AddressMap addresses_;
+  std::unique_ptr<Network> network_;
+  std::unique_ptr<DnsServer> dns_;
+  std::unique_ptr<Forwarder> forwarder_;
+  std::map<std::string, std::string> gateways_;  // "ingress:80" to "127.0.0.1:8080"
+  std::unique_ptr<Surroundings> surroundings_;
+  std::unique_ptr<RunningContainer> control_plane_;
+  std::map<std::string, std::unique_ptr<RunningPod>> pods_;  // by "namespace/name"
+  std::vector<wire::LocalToken> tokens_;
+  std::vector<std::unique_ptr<io::FileWatch>> watches_;
+  uint32_t next_address_ = kPodNetwork + 2;
+  std::string told_workloads_;
+  std::string told_rules_;
+  std::string told_status_;
+  std::string told_complaints_;
+  TimePoint began_{};
+  bool owns_state_ = false;
+  bool shutting_down_ = false;
+  bool announced_ = false;
+  io::Deferred publish_;
+  io::TaskGroup tasks_;
+};
+
+}  // namespace weft::cli
