@@ -137,9 +137,8 @@ Result<Authority::OwnCertificate> Authority::issue_own(const identity::LeafNames
   WEFT_TRY(const identity::PrivateKey key, identity::PrivateKey::generate());
   WEFT_TRY(const identity::Certificate leaf,
            rotation_.sign(identity::PublicKey::of(key), names, now, Duration::zero()));
-  return OwnCertificate{.chain_pem = identity::to_pem(rotation_.chain_of(leaf)),
-                        .key_pem = key.to_pem(),
-                        .renew_at = now + (leaf.not_after() - now) / 2};
+  const WallTime renew_at = now + (leaf.not_after() - now) / 2;
+  return OwnCertificate{rotation_.chain_of(leaf), key, renew_at};
 }
 
 // ---------------------------------------------------------------- rotating

@@ -48,8 +48,8 @@ class Authority {
 
   // A key and chain for weftd itself, known to others under `names`.
   struct OwnCertificate {
-    std::string chain_pem;
-    std::string key_pem;
+    std::vector<identity::Certificate> chain;  // leaf first, no root
+    identity::PrivateKey key;
     WallTime renew_at;
   };
   Result<OwnCertificate> issue_own(const identity::LeafNames& names);

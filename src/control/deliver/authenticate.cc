@@ -1,5 +1,7 @@
 #include "control/deliver/authenticate.h"
 
+#include <algorithm>
+
 #include "base/strings.h"
 
 namespace weft::control {
@@ -40,6 +42,14 @@ Result<Caller> Callers::identify(const http::Request& request, const net::Connec
     if (transport->certificate->trust_domain() != trust_domain_) {
       return denied(
           concat(transport->certificate->uri(), " is of another trust domain than ", trust_domain_));
+    }
+    // A certificate outlives the account it was made for; the list of tokens says which accounts there are.
+    const auto of_account = [&](const wire::LocalToken& token) {
+      return token.namespace_name == transport->certificate->name_space() &&
+             token.service_account == transport->certificate->service_account();
+    };
+    if (!tokens_.empty() && std::ranges::none_of(tokens_, of_account)) {
+      return denied(concat(transport->certificate->uri(), " is no longer a service account of this mesh"));
     }
     return Caller{Caller::Proof::certificate, transport->certificate};
   }

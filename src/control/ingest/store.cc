@@ -95,10 +95,26 @@ void Store::complain(const std::string& file, yaml::Complaint complaint) {
   state.complaints = {std::move(complaint)};
 }
 
+bool Store::in_overlay(const std::string& file) const {
+  return !overlay_.empty() && file.starts_with(overlay_) && file.substr(overlay_.size()).starts_with('/');
+}
+
 objects::Loaded Store::merged() const {
   std::vector<objects::Loaded> parts;
   parts.reserve(files_.size());
-  for (const auto& [name, file] : files_) parts.push_back({file.objects, file.complaints});
+  std::set<objects::ObjectKey> overlaid;
+  for (const auto& [name, file] : files_) {
+    if (!in_overlay(name)) continue;
+    for (const objects::Object& object : file.objects) overlaid.insert(objects::key_of(object));
+    parts.push_back({file.objects, file.complaints});
+  }
+  for (const auto& [name, file] : files_) {
+    if (in_overlay(name)) continue;
+    objects::Loaded& part = parts.emplace_back(objects::Loaded{file.objects, file.complaints});
+    if (overlaid.empty()) continue;
+    std::erase_if(part.objects,
+                  [&](const objects::Object& object) { return overlaid.contains(objects::key_of(object)); });
+  }
   return objects::merge(std::move(parts));
 }
 

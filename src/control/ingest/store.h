@@ -6,11 +6,13 @@
 //
 // A file with an error changes nothing: what it last held without one stays in force until it is mended.
 // A file that never was right gives what of it can be read. Two files with the same object: the one whose
-// name sorts first has it, the other is complained about.
+// name sorts first has it, the other is complained about; but what stands in the overlay's directory (what
+// `weft apply` wrote) stands in for the same object elsewhere.
 #pragma once
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "objects/load.h"
@@ -19,6 +21,8 @@ namespace weft::control {
 
 class Store {
  public:
+  explicit Store(std::string overlay = {}) : overlay_(std::move(overlay)) {}
+
   struct File {
     std::string text;                         // of the objects in force
     std::vector<objects::Object> objects;     // in force
@@ -42,6 +46,9 @@ class Store {
   objects::Loaded merged() const;
 
  private:
+  bool in_overlay(const std::string& file) const;
+
+  std::string overlay_;  // directory; empty: none
   std::map<std::string, File> files_;
 };
 
