@@ -14,6 +14,24 @@ using Action = model::Rbac::Action;
 
 // ---- one filter, compiled
 
+namespace {
+
+// "default/a, default/b and 3 more": each policy once, though it has many rules.
+std::string list_policies(const model::Rbac& rbac) {
+  constexpr size_t kShown = 4;
+  std::vector<std::string> names;
+  for (const auto& rule : rbac.policies) {
+    auto name = policy_of_rule(rule.name);
+    if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
+  }
+  if (names.size() <= kShown) return join(names, ", ");
+  const size_t more = names.size() - kShown;
+  names.resize(kShown);
+  return concat(join(names, ", "), " and ", more, " more");
+}
+
+}  // namespace
+
 class Authorizer::Filter {
  public:
   struct Rule {
@@ -37,6 +55,7 @@ class Authorizer::Filter {
 
   const model::Rbac& rbac() const { return *rbac_; }
   const std::vector<Rule>& rules() const { return rules_; }
+  const std::string& policies() const { return policies_; }
 
   // The first rule, by name, that matches; null if none does.
   const model::RbacPolicy* match(const Asked& asked) const {
@@ -48,11 +67,15 @@ class Authorizer::Filter {
 
  private:
   Filter(std::shared_ptr<const model::Rbac> rbac, std::vector<Rule> rules)
-      : rbac_(std::move(rbac)), rules_(std::move(rules)), index_(rbac_->policies) {}
+      : rbac_(std::move(rbac)),
+        rules_(std::move(rules)),
+        index_(rbac_->policies),
+        policies_(list_policies(*rbac_)) {}
 
   std::shared_ptr<const model::Rbac> rbac_;
   std::vector<Rule> rules_;  // one for each of rbac_->policies
   RuleIndex index_;
+  std::string policies_;  // for denials: listed once, not for each refused request
 };
 
 namespace {
@@ -88,27 +111,14 @@ std::string describe(const Asked& asked) {
                 ") to port ", connection.destination_port);
 }
 
-// "default/a, default/b and 3 more": each policy once, though it has many rules.
-std::string list_policies(const model::Rbac& rbac) {
-  constexpr size_t kShown = 4;
-  std::vector<std::string> names;
-  for (const auto& rule : rbac.policies) {
-    auto name = policy_of_rule(rule.name);
-    if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
-  }
-  if (names.size() <= kShown) return join(names, ", ");
-  const size_t more = names.size() - kShown;
-  names.resize(kShown);
-  return concat(join(names, ", "), " and ", more, " more");
-}
-
-std::string explain_refusal(const Asked& asked, const model::Rbac& rbac, const model::RbacPolicy* matched) {
+std::string explain_refusal(const Asked& asked, const model::Rbac& rbac, const std::string& policies,
+                            const model::RbacPolicy* matched) {
   if (matched) {
     return concat(describe(asked), " is denied by ", policy_of_rule(matched->name), ", ", matched->name);
   }
   if (rbac.policies.empty()) return concat(describe(asked), " is denied: the ALLOW policy has no rule");
   return concat(describe(asked), " matches none of the ", rbac.policies.size(),
-                " ALLOW rules of: ", list_policies(rbac));
+                " ALLOW rules of: ", policies);
 }
 
 }  // namespace
@@ -134,7 +144,7 @@ std::expected<Permit, Denial> Authorizer::decide(const Asked& asked) const {
       denial.rule = matched ? matched->name : "none";
       denial.filter = i;
       denial.action = rbac.action;
-      denial.text = explain_refusal(asked, rbac, matched);
+      denial.text = explain_refusal(asked, rbac, filters_[i]->policies(), matched);
       denial.findings = std::move(findings);
       return std::unexpected(std::move(denial));
     }

@@ -74,9 +74,11 @@ bool matches(const model::RouteMatch& match, const RequestView& request, uint64_
 
 CompiledRoutes::CompiledRoutes(std::shared_ptr<const model::RouteConfig> config)
     : config_(std::move(config)) {
+  hosts_.reserve(config_->virtual_hosts.size());  // places are kept
   // Where two virtual hosts claim a domain, the first has it.
-  for (const auto& host : config_->virtual_hosts) {
-    for (const auto& domain : host.domains) {
+  for (const auto& given : config_->virtual_hosts) {
+    const Host& host = hosts_.emplace_back(&given, RouteIndex(given.routes));
+    for (const auto& domain : given.domains) {
       auto lower = to_lower(domain);
       if (lower == "*") {
         if (!any_) any_ = &host;
@@ -92,7 +94,7 @@ CompiledRoutes::CompiledRoutes(std::shared_ptr<const model::RouteConfig> config)
 }
 
 // A wildcard stands for at least one character.
-const model::VirtualHost* CompiledRoutes::look_up(std::string_view host) const {
+const CompiledRoutes::Host* CompiledRoutes::look_up(std::string_view host) const {
   if (const auto it = exact_.find(host); it != exact_.end()) return it->second;
   for (const auto& [length, hosts] : suffixes_) {
     if (length >= host.size()) continue;
@@ -105,7 +107,7 @@ const model::VirtualHost* CompiledRoutes::look_up(std::string_view host) const {
   return nullptr;
 }
 
-const model::VirtualHost* CompiledRoutes::virtual_host_of(std::string_view authority) const {
+const CompiledRoutes::Host* CompiledRoutes::host_of(std::string_view authority) const {
   if (config_->ignore_port_in_host) authority = without_port(authority);
   std::string lower;  // a host in lower case, as nearly all are, is not copied
   if (std::ranges::any_of(authority, [](char c) { return c >= 'A' && c <= 'Z'; })) {
@@ -119,23 +121,30 @@ const model::VirtualHost* CompiledRoutes::virtual_host_of(std::string_view autho
   return any_;
 }
 
+const model::VirtualHost* CompiledRoutes::virtual_host_of(std::string_view authority) const {
+  const Host* host = host_of(authority);
+  return host ? host->given : nullptr;
+}
+
 // ---- routes
 
 RouteDecision CompiledRoutes::match(const RequestView& request, uint64_t random) const {
   RouteDecision decision;
-  decision.virtual_host = virtual_host_of(request.authority);
-  if (!decision.virtual_host) return decision;
+  const Host* host = host_of(request.authority);
+  if (!host) return decision;
+  decision.virtual_host = host->given;
   if (decision.virtual_host->require_tls && request.scheme != "https") {
     decision.why = RouteDecision::Why::tls_required;
     return decision;
   }
   decision.why = RouteDecision::Why::no_route;
-  for (const auto& route : decision.virtual_host->routes) {
-    if (!matches(route.match, request, random)) continue;
+  host->routes.first(request.path_alone(), [&](uint32_t place) {
+    const model::Route& route = host->given->routes[place];
+    if (!matches(route.match, request, random)) return false;
     decision.route = &route;
     decision.why = RouteDecision::Why::matched;
-    break;
-  }
+    return true;
+  });
   return decision;
 }
 

@@ -1,7 +1,7 @@
 // Which route does a request take?
 //
-// A RouteConfig is compiled once, when it arrives; then each request costs one hash of its host and a walk
-// over the routes of that host, and allocates nothing.
+// A RouteConfig is compiled once, when it arrives; then each request costs a hash of its host, a few of its
+// path, and a walk over the routes that may match. Nothing is allocated.
 //
 //   CompiledRoutes routes(config);
 //   RouteDecision decision = routes.match(RequestView(request), random.next());
@@ -20,6 +20,7 @@
 #include "model/route.h"
 #include "policy/header_match.h"
 #include "policy/request_view.h"
+#include "policy/route_index.h"
 
 namespace weft::policy {
 
@@ -43,6 +44,9 @@ struct RouteDecision {
 class CompiledRoutes {
  public:
   explicit CompiledRoutes(std::shared_ptr<const model::RouteConfig> config);
+  // Not copied: the look-up tables point into each other.
+  CompiledRoutes(CompiledRoutes&&) = default;
+  CompiledRoutes& operator=(CompiledRoutes&&) = default;
 
   // `random` decides routes that take a share of requests only (runtime_per_million).
   RouteDecision match(const RequestView& request, uint64_t random) const;
@@ -53,20 +57,27 @@ class CompiledRoutes {
   const model::RouteConfig& config() const { return *config_; }
 
  private:
+  // A virtual host and the index of its routes.
+  struct Host {
+    const model::VirtualHost* given;
+    RouteIndex routes;
+  };
   struct TextHash {
     using is_transparent = void;
     size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
   };
-  using HostMap = std::unordered_map<std::string, const model::VirtualHost*, TextHash, std::equal_to<>>;
+  using HostMap = std::unordered_map<std::string, const Host*, TextHash, std::equal_to<>>;
   // Wildcard domains by the length of what is not '*', the longest first: one look-up for each length.
   using Wildcards = std::map<size_t, HostMap, std::greater<>>;
-  const model::VirtualHost* look_up(std::string_view host) const;
+  const Host* look_up(std::string_view host) const;
+  const Host* host_of(std::string_view authority) const;
 
   std::shared_ptr<const model::RouteConfig> config_;
+  std::vector<Host> hosts_;  // one for each of the configuration's
   HostMap exact_;
   Wildcards suffixes_;
   Wildcards prefixes_;
-  const model::VirtualHost* any_ = nullptr;
+  const Host* any_ = nullptr;
 };
 
 // Whether one route matches. `random` as above.

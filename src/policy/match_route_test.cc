@@ -235,6 +235,67 @@ TEST(MatchRoute, says_why_there_is_no_route) {
   EXPECT_TRUE(compiled.match(RequestView(caller.request), 0));
 }
 
+// ---- the index
+
+TEST(RouteIndex, knows_how_every_match_of_an_expression_begins) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"/api/v1/.*", "/api/v1/"}, {"^/api$", "/api"},    {"/apis?/x", "/api"}, {"/api*", "/ap"},
+      {"/api+", "/api"},          {"/a{0,1}b", "/"},     {"/a|/b", ""},        {"/(a|b)/c", "/"},
+      {"/x[|]y|/z", ""},          {"/x[|]y", "/x"},      {"(?i)/api", ""},     {"/api(?i)/x", "/api"},
+      {"/a\\.b", "/a"},           {"\\Q/a|b\\E", ""},    {"/\xc3\xa9?", "/"},  {"", ""},
+      {"/a[]|]b", "/a"},          {"/[[:alpha:]|]", ""}, {"/a\\|b", "/a"},     {"/a(b|c)|/d", ""},
+  };
+  for (const auto& [pattern, text] : cases) EXPECT_EQ(literal_beginning(pattern), text) << pattern;
+}
+
+TEST(RouteIndex, finds_what_a_walk_over_all_routes_finds) {
+  Random random(11);
+  const auto letters = [&](uint64_t most) {
+    std::string text = "/";
+    for (uint64_t n = random.below(most); n > 0; --n) text.push_back("ab/"[random.below(3)]);
+    return text;
+  };
+  for (int round = 0; round < 200; ++round) {
+    auto web = host("web", {"*"});
+    web.routes.clear();
+    for (uint64_t n = random.below(60); n > 0; --n) {
+      auto path = letters(round % 2 ? 5 : 25);
+      RouteMatch match;
+      switch (random.below(5)) {
+        case 0:
+          match = with_regex(path + "[ab]?/*");
+          break;
+        case 1:
+          match = with_regex(path + "?(a|b)*");
+          break;
+        case 2:
+          match = at_path(Path::exact, path, random.below(4) == 0);
+          break;
+        case 3:
+          match = at_path(Path::path_separated_prefix, path, random.below(4) == 0);
+          break;
+        default:
+          match = at_path(Path::prefix, path, random.below(4) == 0);
+          break;
+      }
+      if (random.below(3) == 0) match.runtime_per_million = 500'000;
+      web.routes.push_back(route(std::to_string(n), match));
+    }
+    const auto compiled = routes({web});
+    const auto& given = compiled.config().virtual_hosts[0].routes;
+    for (int i = 0; i < 100; ++i) {
+      const Caller caller(letters(12) + (i % 3 ? "" : "?q"));
+      const RequestView view(caller.request);
+      const uint64_t draw = random.next();
+      const model::Route* expected = nullptr;
+      for (const auto& each : given) {
+        if (!expected && matches(each.match, view, draw)) expected = &each;
+      }
+      ASSERT_EQ(compiled.match(view, draw).route, expected) << caller.request.path;
+    }
+  }
+}
+
 // ---- clusters
 
 TEST(MatchRoute, picks_clusters_by_weight) {
