@@ -212,9 +212,9 @@ io::Task<Result<net::Pool::Connected>> BackendCluster::open(SocketAddress addres
   options.timeout = config_->model->connect_timeout;
   options.source = config_->model->bind_source;
   const TimePoint deadline = loop_.now() + config_->model->connect_timeout;
-  const auto& contexts = mesh_tls ? config_->mesh_tls : config_->tls;
+  const auto& tls = mesh_tls ? config_->mesh_tls : config_->tls;
   const bool wants_tls = mesh_tls || config_->model->tls.has_value();
-  std::shared_ptr<const tls::ClientContext> context = contexts[static_cast<size_t>(carriage)];
+  std::shared_ptr<const tls::ClientContext> context = tls ? tls->context(carriage) : nullptr;
   if (wants_tls && !context) {
     co_return fail(Error::Kind::unavailable, concat("the secret '", config_->awaits_secret, "' has not come yet"));
   }

@@ -62,7 +62,7 @@ Detected classify(Bytes first) {
     const tls::ClientHello hello = tls::parse_client_hello(first);
     if (hello.status == tls::ClientHello::Status::need_more) return detected;
     detected.sure = true;
-    if (hello.status == tls::ClientHello::Status::ok) {
+    if (hello.status == tls::ClientHello::Status::complete) {
       detected.tls = true;
       detected.server_name = to_lower(hello.server_name);
       detected.application_protocols = hello.alpn;

@@ -210,13 +210,13 @@ Listener::Listener(Worker& worker, std::shared_ptr<const CompiledListener> confi
 Listener::~Listener() = default;
 
 Result<std::unique_ptr<Listener>> Listener::make(Worker& worker, std::shared_ptr<const CompiledListener> config,
-                                                 bool reuse_port) {
+                                                 bool reuse_port, std::optional<SocketAddress> bound) {
   std::unique_ptr<Listener> listener(new Listener(worker, std::move(config)));
   const model::Listener& model = *listener->config_->model;
   io::ListenOptions options;
   options.reuse_port = reuse_port;
   options.transparent = model.transparent;
-  std::vector<SocketAddress> addresses = {model.address};
+  std::vector<SocketAddress> addresses = {bound.value_or(model.address)};
   addresses.insert(addresses.end(), model.additional_addresses.begin(), model.additional_addresses.end());
   for (const SocketAddress& address : addresses) {
     auto acceptor = worker.loop().listen(address, options);

@@ -17,9 +17,10 @@ namespace weft::proxy {
 
 class Listener {
  public:
-  // Binds. Errors name the address and what to do.
+  // Binds. Errors name the address. `bound` is where another worker's listener of the same name is, when the
+  // configuration asks for any free port.
   static Result<std::unique_ptr<Listener>> make(Worker& worker, std::shared_ptr<const CompiledListener> config,
-                                                bool reuse_port);
+                                                bool reuse_port, std::optional<SocketAddress> bound = std::nullopt);
   ~Listener();
 
   void update(std::shared_ptr<const CompiledListener> config) { config_ = std::move(config); }

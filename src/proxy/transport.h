@@ -30,6 +30,16 @@ struct Secured {
   PeerIdentity peer;
 };
 
+// A context for one server, outside any cluster: the control plane. not_found: a secret has not come.
+Result<std::shared_ptr<const tls::ClientContext>> make_client_context(const model::UpstreamTls& tls,
+                                                                      std::vector<std::string> alpn,
+                                                                      const Secrets& secrets);
+Result<std::shared_ptr<const tls::ServerContext>> make_server_context(const model::DownstreamTls& tls,
+                                                                      std::vector<std::string> alpn,
+                                                                      const Secrets& secrets);
+// What a peer must be called, from xDS string matchers. Regular expressions are refused.
+Result<std::vector<tls::NameRule>> name_rules(const std::vector<model::StringMatch>& matchers);
+
 io::Task<Result<Secured>> accept_tls(std::unique_ptr<io::Stream> stream,
                                      std::shared_ptr<const tls::ServerContext> context, TimePoint deadline);
 io::Task<Result<Secured>> connect_tls(std::unique_ptr<io::Stream> stream,

@@ -10,6 +10,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -73,12 +74,36 @@ enum class Carriage : uint8_t {
   tcp,
 };
 
+// The ways to one cluster over TLS: a context by carriage, made when the first connection wants it, from one
+// base that all clusters of the same certificate and roots share.
+class ClientTls {
+ public:
+  ClientTls(std::shared_ptr<const tls::ClientContext> base, std::vector<tls::NameRule> peer_names,
+            std::string server_name, std::vector<std::string> alpn, bool mesh)
+      : base_(std::move(base)),
+        peer_names_(std::move(peer_names)),
+        server_name_(std::move(server_name)),
+        alpn_(std::move(alpn)),
+        mesh_(mesh) {}
+  // Any thread.
+  std::shared_ptr<const tls::ClientContext> context(Carriage carriage) const;
+
+ private:
+  std::vector<std::string> alpn_of(Carriage carriage) const;
+  std::shared_ptr<const tls::ClientContext> base_;
+  std::vector<tls::NameRule> peer_names_;
+  std::string server_name_;
+  std::vector<std::string> alpn_;
+  bool mesh_;
+  mutable std::mutex mutex_;
+  mutable std::shared_ptr<const tls::ClientContext> made_[4];
+};
+
 struct CompiledCluster {
   std::shared_ptr<const model::Cluster> model;
-  std::shared_ptr<const model::EndpointSet> endpoints;  // of EDS; else of the cluster itself
-  // Contexts by carriage; null where the transport is plain, or its secret has not come.
-  std::shared_ptr<const tls::ClientContext> tls[4];
-  std::shared_ptr<const tls::ClientContext> mesh_tls[4];
+  std::shared_ptr<const model::EndpointSet> endpoints;  // of EDS; null for other kinds
+  // Null where the transport is plain, or its secret has not come (then `awaits_secret`).
+  std::shared_ptr<const ClientTls> tls, mesh_tls;
   std::string awaits_secret;
   uint64_t trust_generation = 0;  // changes when the contexts do
   std::shared_ptr<net::Limits> limits;
@@ -126,16 +151,19 @@ class ConfigCompiler {
   Result<std::shared_ptr<const CompiledListener>> compile_listener(std::shared_ptr<const model::Listener> listener,
                                                                    const Secrets& secrets);
   Result<CompiledChain> compile_chain(const model::FilterChain& chain, const Secrets& secrets);
-  std::shared_ptr<const CompiledCluster> compile_cluster(std::shared_ptr<const model::Cluster> cluster,
-                                                         std::shared_ptr<const model::EndpointSet> endpoints,
-                                                         const Secrets& secrets, const CompiledCluster* before,
-                                                         bool trust_changed);
+  Result<std::shared_ptr<const CompiledCluster>> compile_cluster(
+      std::shared_ptr<const model::Cluster> cluster, std::shared_ptr<const model::EndpointSet> endpoints,
+      const Secrets& secrets, const CompiledCluster* before);
+  // Null with `awaits` set: its secret has not come.
+  Result<std::shared_ptr<const ClientTls>> client_tls(const model::UpstreamTls& tls, const model::Cluster& cluster,
+                                                      bool mesh, const Secrets& secrets, std::string& awaits);
 
   LogFiles& logs_;
   std::string hostname_;
   uint64_t seed_;
-  uint64_t trust_generation_ = 0;
   uint64_t secrets_generation_ = 0;
+  // Contexts of this generation of secrets, by what they were made from.
+  std::map<std::string, std::shared_ptr<const tls::ClientContext>> client_bases_;
   std::shared_ptr<const Config> current_;
   std::vector<Problem> problems_;
   balance::OutlierDetector::Listener ejected_;
