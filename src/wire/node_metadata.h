@@ -8,14 +8,13 @@
 //       "NAME": "reviews-v1-7d4f", "NAMESPACE": "default", "SERVICE_ACCOUNT": "reviews",
 //       "WORKLOAD_NAME": "reviews-v1", "CLUSTER_ID": "Kubernetes", "TRUST_DOMAIN": "cluster.local",
 //       "LABELS": {"app": "reviews", "version": "v1"},
-//       "WEFT_CA_CLUSTER": "xds-grpc",             // static cluster where certificates are signed
-//       "WEFT_TOKEN_FILE": "/run/weft/token",      // bearer token for ADS and CA; read again for each call
-//       "WEFT_LEAF_SECONDS": 86400,                // life to ask for; absent: the CA's default
-//       "WEFT_STATS_ADDRESS": "0.0.0.0:15090",     // /stats/prometheus; absent: not served
-//       "WEFT_READY_ADDRESS": "0.0.0.0:15021",     // /healthz/ready; absent: not served
-//       "WEFT_DRAIN_SECONDS": 45}}                 // how long SIGTERM lets requests finish; default 45
+//       "WEFT_CA_CLUSTER": "xds-grpc",    // where certificates are signed; absent: the cluster of ADS
+//       "WEFT_TOKEN_FILE": "/run/token",  // bearer token for ADS and CA, read for each call; absent: only
+//                                         // ads_config's initial_metadata is sent
+//       "WEFT_LEAF_SECONDS": 86400,       // life to ask for; absent: the CA's default
+//       "WEFT_DRAIN_SECONDS": 45}}        // how long SIGTERM lets requests finish; default 45
 //
-// With WEFT_CA_CLUSTER and SERVICE_ACCOUNT the proxy gets its own certificate from the CA and keeps it fresh:
+// With ADS, NAMESPACE and SERVICE_ACCOUNT the proxy gets its own certificate from the CA and keeps it fresh:
 // that is the SDS secret "default"; the mesh's roots, "ROOTCA", come with it and by ADS.
 #pragma once
 
@@ -33,8 +32,6 @@ inline constexpr std::string_view kLabels = "LABELS";
 inline constexpr std::string_view kCaCluster = "WEFT_CA_CLUSTER";
 inline constexpr std::string_view kTokenFile = "WEFT_TOKEN_FILE";
 inline constexpr std::string_view kLeafSeconds = "WEFT_LEAF_SECONDS";
-inline constexpr std::string_view kStatsAddress = "WEFT_STATS_ADDRESS";
-inline constexpr std::string_view kReadyAddress = "WEFT_READY_ADDRESS";
 inline constexpr std::string_view kDrainSeconds = "WEFT_DRAIN_SECONDS";
 
 }  // namespace weft::wire::node_metadata
