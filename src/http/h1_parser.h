@@ -56,6 +56,8 @@ class H1Parser {
   bool is_close_delimited() const { return framing_ == Framing::until_close; }
   bool has_body() const { return framing_ != Framing::none; }
   int refusal_status() const { return refusal_status_; }
+  // What was refused did not even claim to be HTTP.
+  bool not_http() const { return not_http_; }
 
   // ---- the body
   // Moves over framing. `data` means that data(input) is not empty. trailers and end come once a message, and
@@ -110,6 +112,7 @@ class H1Parser {
   size_t scanned_ = 0;     // bytes of the incomplete line that hold no LF
   size_t head_bytes_ = 0;  // of complete lines
   bool skipped_empty_line_ = false;
+  bool not_http_ = false;
   Version version_ = Version::http11;
   int refusal_status_ = 400;
   Error error_;

@@ -145,27 +145,9 @@ struct H2Session::Fields {
 struct H2Session::Callbacks {
   static H2Session& self(void* data) { return *static_cast<H2Session*>(data); }
 
-  static int on_begin_frame(nghttp2_session* session, const nghttp2_frame_hd* head, void* data) {
+  static int on_begin_frame(nghttp2_session*, const nghttp2_frame_hd* head, void* data) {
     H2Session& s = self(data);
     switch (head->type) {
-      case NGHTTP2_DATA:
-      case NGHTTP2_HEADERS: {
-        // A frame on a stream that has ended: nghttp2 would ignore it. RFC 9113 section 5.1 says
-        // STREAM_CLOSED, unless we reset the stream and the peer cannot know yet.
-        const bool theirs = s.role_ == Role::server ? head->stream_id % 2 == 1 : false;
-        const int32_t last = s.role_ == Role::server
-                                 ? nghttp2_session_get_last_proc_stream_id(session)
-                                 : static_cast<int32_t>(nghttp2_session_get_next_stream_id(session)) - 1;
-        const bool known = s.role_ == Role::server ? theirs && head->stream_id <= last
-                                                   : head->stream_id % 2 == 1 && head->stream_id <= last;
-        if (known && nghttp2_session_find_stream(session, head->stream_id) == nullptr &&
-            !s.was_reset_by_us(head->stream_id)) {
-          s.error_ = {.kind = Error::Kind::protocol,
-                      .text = concat("a frame came for stream ", head->stream_id, ", which has ended")};
-          nghttp2_session_terminate_session(session, NGHTTP2_STREAM_CLOSED);
-        }
-        break;
-      }
       case NGHTTP2_SETTINGS:
       case NGHTTP2_PING:
         if (!s.control_.take(s.now_)) s.flood("SETTINGS and PING frames");
@@ -384,6 +366,7 @@ H2Session::H2Session(Role role, const H2Limits& limits, Listener& listener)
              .rate = double(limits.reset_rate)};
   // gRPC peers probe their bandwidth with a PING a round trip.
   control_ = {.tokens = 10000, .burst = 10000, .rate = 1000};
+  if (role == Role::server) preface_left_ = NGHTTP2_CLIENT_MAGIC_LEN;
   priorities_left_ = 1000;
   window_updates_left_ = 1000;
 
@@ -479,21 +462,88 @@ void H2Session::flood(std::string what) {
 
 Result<void> H2Session::feed(Bytes bytes, TimePoint now) {
   now_ = now;
-  if (failed_) return std::unexpected(error_);
-  const ssize_t taken =
-      nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
-  if (taken < 0) {
-    const bool flooded = taken == NGHTTP2_ERR_FLOODED;
-    if (!failed_) {
-      error_ = {.kind = flooded ? Error::Kind::overflow : Error::Kind::protocol,
-                .side = role_ == Role::server ? Error::Side::client : Error::Side::backend,
-                .text = concat("HTTP/2: ", nghttp2_strerror(static_cast<int>(taken)))};
-    }
-    failed_ = true;
-    nghttp2_session_terminate_session(session_, flooded ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR);
-  }
+  if (!failed_ && !pass_frames(bytes)) failed_ = true;
   if (failed_) return std::unexpected(error_);
   return {};
+}
+
+bool H2Session::take(Bytes bytes) {
+  if (bytes.empty()) return true;
+  const ssize_t taken =
+      nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+  if (taken >= 0) return !failed_;
+  const bool flooded = taken == NGHTTP2_ERR_FLOODED;
+  if (!failed_) {
+    error_ = {.kind = flooded ? Error::Kind::overflow : Error::Kind::protocol,
+              .side = role_ == Role::server ? Error::Side::client : Error::Side::backend,
+              .text = concat("HTTP/2: ", nghttp2_strerror(static_cast<int>(taken)))};
+  }
+  nghttp2_session_terminate_session(session_, flooded ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR);
+  return false;
+}
+
+bool H2Session::pass_frames(Bytes bytes) {
+  size_t passed = 0;  // bytes[0, passed) have been looked at; nghttp2 has got bytes[0, taken)
+  size_t taken = 0;
+  if (preface_left_ > 0) {
+    passed = std::min(preface_left_, bytes.size());
+    preface_left_ -= passed;
+  }
+  while (passed < bytes.size()) {
+    if (payload_left_ > 0) {
+      const size_t step = std::min(payload_left_, bytes.size() - passed);
+      payload_left_ -= step;
+      passed += step;
+      continue;
+    }
+    const size_t step = std::min(sizeof frame_head_ - frame_head_size_, bytes.size() - passed);
+    std::memcpy(frame_head_ + frame_head_size_, bytes.data() + passed, step);
+    frame_head_size_ += step;
+    passed += step;
+    if (frame_head_size_ < sizeof frame_head_) break;
+    frame_head_size_ = 0;
+    payload_left_ = size_t{frame_head_[0]} << 16 | size_t{frame_head_[1]} << 8 | frame_head_[2];
+    const uint8_t type = frame_head_[3];
+    if (type != NGHTTP2_DATA && type != NGHTTP2_HEADERS) continue;
+    const auto stream =
+        static_cast<int32_t>((uint32_t{frame_head_[5]} & 0x7f) << 24 | uint32_t{frame_head_[6]} << 16 |
+                             uint32_t{frame_head_[7]} << 8 | frame_head_[8]);
+    if (find(stream) != nullptr) continue;
+    // What came before this frame may open the stream, or end the connection.
+    const size_t before = passed - step;
+    if (before > taken && !take(bytes.subspan(taken, before - taken))) return false;
+    taken = before;
+    if (refers_to_ended(stream, type)) return false;
+  }
+  return take(bytes.subspan(taken, passed - taken));
+}
+
+// A frame on a stream that has ended: nghttp2 ignores it, RFC 9113 section 5.1 makes it an error of type
+// STREAM_CLOSED, unless we reset the stream and the peer cannot know yet. A HEADERS frame for a stream that
+// was passed over is a PROTOCOL_ERROR (section 5.1.1).
+bool H2Session::refers_to_ended(int32_t stream, uint8_t type) {
+  if (stream <= 0 || stream % 2 == 0 || find(stream) != nullptr || goaway_sent_) return false;
+  if (role_ == Role::server) {
+    if (stream > last_opened_) {
+      if (type == NGHTTP2_HEADERS) {
+        if (stream > last_opened_ + 2 && skipped_.size() < 1024)
+          skipped_.emplace_back(last_opened_ + 1, stream - 1);
+        last_opened_ = stream;
+      }
+      return false;
+    }
+  } else if (stream >= static_cast<int32_t>(nghttp2_session_get_next_stream_id(session_))) {
+    return false;
+  }
+  if (was_reset_by_us(stream)) return false;
+  const bool never_open =
+      std::ranges::any_of(skipped_, [&](const auto& s) { return stream >= s.first && stream <= s.second; });
+  error_ = {.kind = Error::Kind::protocol,
+            .side = role_ == Role::server ? Error::Side::client : Error::Side::backend,
+            .text = concat("a frame came for stream ", stream,
+                           never_open ? ", which was passed over" : ", which has ended")};
+  nghttp2_session_terminate_session(session_, never_open ? NGHTTP2_PROTOCOL_ERROR : NGHTTP2_STREAM_CLOSED);
+  return true;
 }
 
 bool H2Session::gather(Buffer& out, size_t limit) {

@@ -93,7 +93,8 @@ class H2Session {
   bool gather(Buffer& out, size_t limit);
   // There may be something to gather.
   bool wants_write() const;
-  // The connection has run its course (failed, or GOAWAY sent and nothing open): close it when everything is sent.
+  // The connection has run its course (failed, or GOAWAY sent and nothing open): close it when everything is
+  // sent.
   bool done() const;
   // Why the connection failed, if it did.
   const Error& error() const { return error_; }
@@ -151,6 +152,11 @@ class H2Session {
   void deliver_response(Stream& stream, bool end);
   void malformed(Stream& stream, std::string why);
   void flood(std::string what);
+  // Follows the frames in what is fed, to see those that nghttp2 would ignore. False: the connection is to
+  // end.
+  bool pass_frames(Bytes bytes);
+  bool take(Bytes bytes);
+  bool refers_to_ended(int32_t stream, uint8_t type);
   void forget_later(int32_t stream);
   bool was_reset_by_us(int32_t stream) const;
 
@@ -169,6 +175,12 @@ class H2Session {
   int64_t window_updates_left_ = 0;
   int64_t priorities_left_ = 0;
   uint32_t empty_data_ = 0;
+  size_t preface_left_ = 0;
+  uint8_t frame_head_[9] = {};
+  size_t frame_head_size_ = 0;
+  size_t payload_left_ = 0;
+  int32_t last_opened_ = 0;
+  std::vector<std::pair<int32_t, int32_t>> skipped_;  // streams the client passed over, first and last
   std::vector<int32_t> reset_by_us_;  // a ring of the last ones: their frames may still be on the way
   size_t reset_next_ = 0;
   struct Fields;

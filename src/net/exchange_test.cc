@@ -666,6 +666,25 @@ TEST_F(Http2FloodTest, frames_on_ended_streams_are_stream_closed) {
   RawPeer peer = attack();
   peer.send(get(1) + frame(0, 0, 1, "x"));
   EXPECT_EQ(goaway(peer.take()), 5);
+
+  RawPeer later = attack();
+  later.send(get(1));
+  later.take();
+  later.send(frame(0, 0, 1, "x"));
+  EXPECT_EQ(goaway(later.take()), 5) << "after the answer";
+
+  RawPeer reset = attack();
+  reset.send(get(1, false));
+  reset.send(frame(3, 0, 1, std::string_view("\0\0\0\x08", 4)));
+  reset.send(get(1));
+  EXPECT_EQ(goaway(reset.take()), 5) << "after a reset";
+  loop.advance(1s);
+  EXPECT_TRUE(reset.closed());
+
+  RawPeer skipping = attack();
+  skipping.send(get(5));
+  skipping.send(get(3));
+  EXPECT_EQ(goaway(skipping.take()), 1) << "a stream that was passed over";
 }
 
 }  // namespace

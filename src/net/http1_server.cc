@@ -193,6 +193,9 @@ io::Task<void> Http1Server::close_gently() {
 
 void Http1Server::refuse(int status, const Error& error) {
   if (options_.observer != nullptr) options_.observer->refused(info_, status, error);
+  close_ = true;
+  // To a first line that is not HTTP at all, an answer in HTTP would be noise.
+  if (parser_.not_http() && info_.requests == 0) return;
   http::Response head;
   head.status = status;
   head.headers.add("Content-Type", "text/plain; charset=utf-8");
@@ -202,7 +205,6 @@ void Http1Server::refuse(int status, const Error& error) {
   head.content_length = body.size();
   http::write_response_head(transport_.output(), head, false, {.close = true});
   transport_.output().append(body);
-  close_ = true;
 }
 
 void Http1Server::flushed() {

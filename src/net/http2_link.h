@@ -16,6 +16,7 @@ class Http2Link {
   Http2Link(std::unique_ptr<io::Stream> stream, http::H2Session::Role role, const http::H2Limits& limits,
             http::H2Session::Listener& listener, io::Event& wake)
       : loop_(stream->loop()),
+        wake_(wake),
         transport(std::move(stream), wake, [this] { flushed(); }),
         session(role, limits, listener),
         pump_(loop_, [this] { pump(); }) {}
@@ -29,6 +30,8 @@ class Http2Link {
       blocked_ = !transport.flush();
       if (blocked_ || !more) break;
     }
+    // A session may end by what it sends (GOAWAY): its owner must look.
+    if (session.done() && !std::exchange(told_done_, true)) wake_.notify();
   }
 
   // Feeds the session all that has come. False if there was nothing new; then the caller may wait.
@@ -52,6 +55,7 @@ class Http2Link {
 
  private:
   io::Loop& loop_;
+  io::Event& wake_;
 
  public:
   Transport transport;
@@ -63,6 +67,7 @@ class Http2Link {
   }
   io::Deferred pump_;
   bool blocked_ = false;
+  bool told_done_ = false;
 };
 
 // The two directions of a stream, the same at both ends. Base is ServerExchange or ClientExchange.

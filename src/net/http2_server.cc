@@ -11,9 +11,6 @@ constexpr uint64_t kDrainPing = 0x6e69617264;
 // Streams already on their way when we announce the end arrive within a round trip: the PING's. This is for
 // peers that do not answer it.
 constexpr Duration kDrainPatience = std::chrono::seconds(1);
-// A client that said GOAWAY, and has nothing open, is expected to close.
-constexpr Duration kLeavingPatience = std::chrono::seconds(5);
-
 http::H2Code code_for(Error::Kind why) {
   switch (why) {
     case Error::Kind::cancelled:
@@ -185,6 +182,13 @@ io::Task<void> Http2Server::run() {
         deadline_.clear();
       }
     }
+    // A client that said GOAWAY and has nothing open is done.
+    if (client_leaves_ && idle && shutdown_ != Shutdown::done) {
+      shutdown_ = Shutdown::done;
+      link_.session.goaway(http::H2Code::no_error);
+      link_.pump();
+      continue;
+    }
     if (drain_asked_ && shutdown_ == Shutdown::no) {
       shutdown_ = Shutdown::announced;
       link_.session.announce_shutdown();
@@ -194,10 +198,7 @@ io::Task<void> Http2Server::run() {
     }
     if (shutdown_ == Shutdown::no && idle != was_idle) {
       was_idle = idle;
-      deadline_.set_at(
-          idle ? std::min(time_after(loop_.now(), client_leaves_ ? kLeavingPatience : options_.idle_timeout),
-                          old_at_)
-               : old_at_);
+      deadline_.set_at(idle ? std::min(time_after(loop_.now(), options_.idle_timeout), old_at_) : old_at_);
     }
     if (!progress) co_await wake_.wait();
   }
