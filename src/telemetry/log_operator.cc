@@ -82,26 +82,44 @@ void append_time(std::string& out, WallTime time, const std::string& format) {
 
 const std::string_view kTimeFormatLetters = "aAbBcCdDeFgGhHIjmMnprRStTuUVwWxXyYzZ%";
 
-std::string_view port_of(const SocketAddress& address, LogValue& value) {
-  value.set_number(address.port);
-  return value.text();
+// IpAddress::to_string() goes through the C library's printf; a line holds four or five addresses.
+void append_ip(const IpAddress& ip, std::string& out) {
+  if (!ip.is_v4()) {
+    out.append(ip.to_string());
+    return;
+  }
+  char text[16];
+  char* end = text;
+  for (size_t i = 12; i < 16; ++i) {
+    if (i > 12) *end++ = '.';
+    end = std::to_chars(end, text + sizeof text, ip.bytes()[i]).ptr;
+  }
+  out.append(text, end);
 }
 
 void set_address(const SocketAddress& address, LogValue& value) {
   std::string& text = value.scratch();
-  text = address.to_string();
-  value.set_present(text);
+  if (address.is_unix()) {
+    text = address.to_string();
+    return value.set_present(text);
+  }
+  if (!address.ip.is_v4()) text.push_back('[');
+  append_ip(address.ip, text);
+  text.append(address.ip.is_v4() ? ":" : "]:");
+  append_padded(text, address.port, 1);
+  value.set_ours(text);
 }
 
 void set_ip(const SocketAddress& address, LogValue& value) {
+  if (address.is_unix()) return value.set_present(address.path);
   std::string& text = value.scratch();
-  text = address.is_unix() ? address.path : address.ip.to_string();
-  value.set_present(text);
+  append_ip(address.ip, text);
+  value.set_ours(text);
 }
 
 void set_port(const SocketAddress& address, LogValue& value) {
   if (address.is_unix()) return value.set_missing();
-  port_of(address, value);
+  value.set_number(address.port);
 }
 
 void set_milliseconds(std::optional<Duration> duration, LogValue& value) {
