@@ -40,7 +40,7 @@ std::string translate_case(const std::string& text) {
   for (const auto& complaint : loaded.complaints) out += complaint.to_string() + "\n";
   const auto world = World::make(input_from(std::move(loaded.objects), options_of(text)));
   for (const auto& complaint : validate(*world)) {
-    out += complaint.to_string() + (complaint.code.empty() ? "\n" : concat(" [", complaint.code, "]\n"));
+    out += complaint.to_string() + "\n";
   }
   Translator translator;
   for (const auto line : split(text, '\n')) {

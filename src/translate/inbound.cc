@@ -206,7 +206,8 @@ class Builder {
                         .side = Side::inbound,
                         .stock_envoy = stock_envoy_,
                         .authorization = &authorization_},
-                       port ? concat("inbound_", name, ";") : concat(kInboundPassthroughCluster, ";")));
+                       routes.name == kInboundPassthroughCluster ? concat(routes.name, ";")
+                                                                 : concat("inbound_", name, ";")));
       manager->inline_routes = std::make_shared<const model::RouteConfig>(routes);
       out.terminal = std::shared_ptr<const model::HttpManager>(std::move(manager));
     } else {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <set>
 
 #include "translate/clusters.h"
 #include "translate/gateway.h"
@@ -125,8 +126,8 @@ void Translator::Cache::add_routes(const Client& client, const std::string& scop
                                    Outbound& out) {
   MemoKey common;
   common.add(world->services_identity()).add(&world->destination_rules());
-  std::map<uint16_t, MemoKey>
-      ports;  // those that some service speaks HTTP on, with what their routes depend on
+  std::map<uint16_t, MemoKey> ports;  // what the routes of each port depend on
+  std::set<uint16_t> shared;          // those that 0.0.0.0_<port> listens for
   for (const auto& service : visible.services) {
     if (service->resolution == Resolution::external_name) continue;
     std::vector<const objects::VirtualService*> rules;
@@ -139,12 +140,16 @@ void Translator::Cache::add_routes(const Client& client, const std::string& scop
       const auto [it, fresh] = ports.try_emplace(port.number, common);
       if (fresh && port.number == 80) it->second.add_all(visible.virtual_services);
       for (const auto* rule : rules) it->second.add(rule);
+      it->second.add(nullptr);
       // With an address of its own it has a listener of its own, and that its own routes.
       const bool own =
           detected && (service->resolution == Resolution::headless ||
                        std::any_of(service->addresses.begin(), service->addresses.end(),
                                    [](const auto& text) { return text.find('/') == std::string::npos; }));
-      if (!own) continue;
+      if (!own) {
+        shared.insert(port.number);
+        continue;
+      }
       MemoKey key = common;
       for (const auto* rule : rules) key.add(rule);
       const std::string name = concat(service->host, ":", port.number);
@@ -153,6 +158,7 @@ void Translator::Cache::add_routes(const Client& client, const std::string& scop
     }
   }
   for (const auto& [port, key] : ports) {
+    if (!shared.contains(port)) continue;
     const std::string name = std::to_string(port);
     put(out.routes, remember(routes, concat(scope, name), key, name,
                              [&, number = port] { return port_routes(*world, client, visible, number); }));
