@@ -1,7 +1,8 @@
 # Flags of every target of ours. weft_target(NAME) applies them.
 add_compile_definitions(WEFT_VERSION="${WEFT_VERSION}")
 set(WEFT_WARNINGS -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Wold-style-cast
-    -Woverloaded-virtual -Wimplicit-fallthrough -Wno-missing-field-initializers -Wno-unused-parameter)
+    -Woverloaded-virtual -Wimplicit-fallthrough -Wno-missing-field-initializers -Wno-unused-parameter
+    -Wno-deprecated-declarations)  # libstdc++ 12 uses its own deprecated get_temporary_buffer in stable_sort
 add_link_options(-fuse-ld=lld)
 if(WEFT_SANITIZE)
   add_compile_options(-fsanitize=${WEFT_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
