@@ -1,6 +1,7 @@
 #include "cli/command_table.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 
 #include "base/strings.h"
@@ -68,7 +69,6 @@ Command& Command::words(std::string_view name, std::vector<std::string>& into, s
 }
 
 Command& Command::rest(std::vector<std::string>& into) {
-  parser_->app->prefix_command();
   parser_->rest = &into;
   return *this;
 }
@@ -104,8 +104,12 @@ Command& CommandTable::add(std::string_view name, std::string_view summary) {
 }
 
 int CommandTable::run(int count, char** words) {
+  // What follows `--` is not ours to understand.
+  const std::vector<std::string> all(words, words + count);
+  const auto separator = std::ranges::find(all, "--");
+  const std::vector<std::string> rest(separator == all.end() ? separator : separator + 1, all.end());
   try {
-    commands_->app.parse(count, words);
+    commands_->app.parse(static_cast<int>(separator - all.begin()), words);
   } catch (const CLI::CallForHelp& help) {
     return commands_->app.exit(help);
   } catch (const CLI::ParseError& error) {
@@ -120,9 +124,10 @@ int CommandTable::run(int count, char** words) {
   for (const auto& command : commands_->commands) {
     Command::Parser& parser = *command->parser_;
     if (!parser.app->parsed()) continue;
-    if (parser.rest != nullptr) {
-      *parser.rest = parser.app->remaining();
-      if (!parser.rest->empty() && parser.rest->front() == "--") parser.rest->erase(parser.rest->begin());
+    if (parser.rest != nullptr) *parser.rest = rest;
+    if (parser.rest == nullptr && separator != all.end()) {
+      std::fprintf(stderr, "weft: '%s' takes no words after --\n", parser.app->get_name().c_str());
+      return 2;
     }
     const Result<int> status = parser.run();
     if (status) return *status;

@@ -37,7 +37,7 @@ class Command {
   Command& word(std::string_view name, std::string& into, std::string_view help);
   Command& optional_word(std::string_view name, std::string& into, std::string_view help);
   Command& words(std::string_view name, std::vector<std::string>& into, std::string_view help);
-  // Everything after `--`, or from the first word that is no option on.
+  // Everything after `--`.
   Command& rest(std::vector<std::string>& into);
   Command& example(std::string_view text);
   // Not in the list of commands: for our own use.
