@@ -342,9 +342,24 @@ void write_h2(const Cluster& from, core_pb::Http2ProtocolOptions& to) {
   }
 }
 
+// An Envoy refuses to choose by ALPN where the socket of every endpoint does not offer it. There it is told
+// HTTP/1.1, which is what it would end up with, and metadata says what was meant.
+bool can_choose(const Cluster& cluster) {
+  return !cluster.mesh_tls && cluster.tls && !cluster.tls->common.alpn.empty();
+}
+
 void write_protocol(const Cluster& from, cluster_pb::Cluster& to) {
   upstream_pb::HttpProtocolOptions options;
-  switch (from.protocol) {
+  Cluster::Protocol protocol = from.protocol;
+  if (protocol == Cluster::Protocol::automatic && !can_choose(from)) {
+    protocol = Cluster::Protocol::http1;
+    set_metadata(*to.mutable_metadata(), kWeft, "protocol", "automatic");
+    if (from.max_concurrent_streams != kDefaultStreams) {
+      set_metadata(*to.mutable_metadata(), kWeft, "max_concurrent_streams",
+                   static_cast<double>(from.max_concurrent_streams));
+    }
+  }
+  switch (protocol) {
     case Cluster::Protocol::http1:
       write_preserve_case(*options.mutable_explicit_http_config()->mutable_http_protocol_options());
       break;
@@ -460,6 +475,14 @@ Read<> read_protocol(const cluster_pb::Cluster& from, Cluster& to, const Place& 
     }
     tls->auto_host_sni = upstream.auto_sni();
     tls->auto_san_validation = tls->auto_san_validation || upstream.auto_san_validation();
+  }
+  const Value weft = metadata_of(from.metadata(), kWeft);
+  if (weft.text("protocol") != "automatic") return {};
+  to.protocol = Cluster::Protocol::automatic;
+  const Value* streams = weft.find("max_concurrent_streams");
+  const double* count = streams == nullptr ? nullptr : std::get_if<double>(&streams->held);
+  if (count != nullptr && *count >= 1 && *count <= kDefaultStreams) {
+    to.max_concurrent_streams = static_cast<uint32_t>(*count);
   }
   return {};
 }
