@@ -30,6 +30,7 @@
 #include "io/task.h"
 #include "net/exchange.h"
 #include "net/pool.h"
+#include "net/server_connection.h"
 
 namespace weft::net {
 
@@ -60,9 +61,6 @@ class GrpcStream {
   void cancel();
 
  private:
-  io::Task<Result<bool>> await_incoming();
-
-  io::Loop& loop_;
   std::unique_ptr<ClientExchange> exchange_;
   TimePoint deadline_;
   http::GrpcMessageReader reader_;
@@ -124,7 +122,6 @@ class GrpcServerStream {
   http::Headers& initial_metadata() { return initial_metadata_; }
 
  private:
-  io::Loop& loop_;
   ServerExchange& exchange_;
   TimePoint deadline_;
   http::GrpcMessageReader reader_;

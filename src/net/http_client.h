@@ -1,6 +1,6 @@
 // One request, one answer, no pool: for the command, admin calls, probes, JWKS fetches and tests.
 //
-//   auto reply = co_await http_get(loop, {.address = *SocketAddress::parse("127.0.0.1:15000"), .path =
+//   auto reply = co_await http_call(loop, {.address = *SocketAddress::parse("127.0.0.1:15000"), .path =
 //   "/stats"}); if (reply && reply->status == 200) use(reply->body);
 #pragma once
 

@@ -44,6 +44,7 @@ HttpAnswer HttpAnswer::json(int status, std::string body) {
 HttpServer::HttpServer(io::Loop& loop, ServerOptions options)
     : loop_(loop), options_(std::move(options)), tasks_(loop) {
   options_.drain = &drain_;
+  options_.allow_connect = false;
 }
 
 HttpServer::~HttpServer() = default;
@@ -66,7 +67,8 @@ std::vector<std::string> HttpServer::paths() const {
   return paths;
 }
 
-const HttpServer::Route* HttpServer::find(std::string_view method, std::string_view path, bool& path_known) const {
+const HttpServer::Route* HttpServer::find(std::string_view method, std::string_view path,
+                                          bool& path_known) const {
   const Route* best = nullptr;
   for (const Route& route : routes_) {
     if (!route.takes_path(path)) continue;
@@ -92,6 +94,8 @@ io::Task<void> HttpServer::accept_loop(io::Acceptor& acceptor) {
     if (!stream) {
       if (stream.error().kind == Error::Kind::closed) co_return;
       log_warning("http", "accept: ", stream.error().to_string());
+      // No file descriptors, most often: let connections end before asking again.
+      co_await io::sleep_for(loop_, std::chrono::milliseconds(100));
       continue;
     }
     adopt(std::move(*stream));
@@ -99,7 +103,8 @@ io::Task<void> HttpServer::accept_loop(io::Acceptor& acceptor) {
 }
 
 void HttpServer::adopt(std::unique_ptr<io::Stream> stream) {
-  tasks_.spawn(serve_http(std::move(stream), options_, [this](ServerExchange& exchange) { return serve(exchange); }));
+  tasks_.spawn(
+      serve_http(std::move(stream), options_, [this](ServerExchange& exchange) { return serve(exchange); }));
 }
 
 io::Task<void> HttpServer::serve(ServerExchange& exchange) {
@@ -114,14 +119,15 @@ io::Task<void> HttpServer::serve(ServerExchange& exchange) {
     }
     std::string known = concat("Not found. There is:\n");
     for (const std::string& path : paths()) known += concat("  ", path, "\n");
-    reply(exchange, 404, "text/plain", known);
+    co_await reply_all(exchange, {.status = 404}, std::move(known));
     co_return;
   }
   if (route->raw_page) co_return co_await route->raw_page(exchange);
 
   auto body = co_await read_body(exchange, max_body);
   if (!body) {
-    if (body.error().kind == Error::Kind::overflow) reply(exchange, 413, "text/plain", "The body is too large\n");
+    if (body.error().kind == Error::Kind::overflow)
+      reply(exchange, 413, "text/plain", "The body is too large\n");
     co_return;
   }
   const HttpPage page{request, std::move(*body), exchange.connection()};

@@ -10,6 +10,7 @@
 
 #include "base/strings.h"
 #include "io/wait.h"
+#include "net/deadline.h"
 
 namespace weft::net {
 
@@ -20,9 +21,14 @@ Error resolver_error(const std::string& name, int code) {
   error.text = concat("cannot resolve '", printable(name, 253), "': ", gai_strerror(code));
   switch (code) {
     case EAI_NONAME:
-    case EAI_NODATA: error.kind = Error::Kind::not_found; break;
-    case EAI_AGAIN: error.kind = Error::Kind::unavailable; break;
-    default: error.kind = Error::Kind::io;
+    case EAI_NODATA:
+      error.kind = Error::Kind::not_found;
+      break;
+    case EAI_AGAIN:
+      error.kind = Error::Kind::unavailable;
+      break;
+    default:
+      error.kind = Error::Kind::io;
   }
   return error;
 }
@@ -30,7 +36,9 @@ Error resolver_error(const std::string& name, int code) {
 Result<std::vector<IpAddress>> look_up(const std::string& name, Resolver::Family family) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
-  hints.ai_family = family == Resolver::Family::v4 ? AF_INET : family == Resolver::Family::v6 ? AF_INET6 : AF_UNSPEC;
+  hints.ai_family = family == Resolver::Family::v4   ? AF_INET
+                    : family == Resolver::Family::v6 ? AF_INET6
+                                                     : AF_UNSPEC;
   addrinfo* list = nullptr;
   if (const int code = getaddrinfo(name.c_str(), nullptr, &hints, &list); code != 0) {
     return fail(resolver_error(name, code));
@@ -38,7 +46,8 @@ Result<std::vector<IpAddress>> look_up(const std::string& name, Resolver::Family
   std::vector<IpAddress> addresses;
   for (const addrinfo* entry = list; entry != nullptr; entry = entry->ai_next) {
     char text[NI_MAXHOST];
-    if (getnameinfo(entry->ai_addr, entry->ai_addrlen, text, sizeof text, nullptr, 0, NI_NUMERICHOST) != 0) continue;
+    if (getnameinfo(entry->ai_addr, entry->ai_addrlen, text, sizeof text, nullptr, 0, NI_NUMERICHOST) != 0)
+      continue;
     if (auto ip = IpAddress::parse(text)) addresses.push_back(*ip);
   }
   freeaddrinfo(list);
@@ -69,10 +78,11 @@ class SystemResolver final : public Resolver {
     if (!ask(question)) {
       co_return fail(Error::Kind::overflow, concat("more than ", max_pending_, " names wait to be resolved"));
     }
-    const TimePoint deadline = loop.now() + timeout;
+    const TimePoint deadline = time_after(loop.now(), timeout);
     while (!question->answer) {
       if (!co_await io::wait_until(question->answered, deadline)) {
-        co_return fail(Error::Kind::timeout, concat("no answer in time for '", printable(question->name, 253), "'"));
+        co_return fail(Error::Kind::timeout,
+                       concat("no answer in time for '", printable(question->name, 253), "'"));
       }
     }
     co_return std::move(*question->answer);
