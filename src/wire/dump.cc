@@ -282,7 +282,7 @@ void Printer::duration(std::string_view bytes) {
     std::snprintf(fraction, sizeof fraction, ".%09u",
                   nanos < 0 ? 0u - static_cast<unsigned>(nanos) : static_cast<unsigned>(nanos));
     std::string_view digits = fraction;
-    while (digits.ends_with('0')) digits.remove_suffix(1);
+    while (digits.ends_with("000")) digits.remove_suffix(3);
     text += digits;
   }
   text += 's';

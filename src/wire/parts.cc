@@ -138,7 +138,7 @@ void write(const Regex& from, matcher_pb::RegexMatcher& to) { to.set_regex(from.
 
 Read<Regex> read(const matcher_pb::RegexMatcher& from, const Place& at) {
   auto regex = Regex::compile(from.regex());
-  if (!regex) return refuse(at("regex"), concat("does not compile: ", regex.error().text));
+  if (!regex) return refuse(at("regex"), concat("cannot be used: ", regex.error().text));
   return *regex;
 }
 

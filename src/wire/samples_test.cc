@@ -540,7 +540,11 @@ std::vector<model::Cluster> clusters() {
   plain.name = "plain";
   plain.lb = model::LbPolicy::random;
   plain.fixed_endpoints.cluster = "plain";
-  return {mesh, external, passthrough, ring, maglev, plain};
+
+  model::Cluster detected = mesh;
+  detected.name = "detected";
+  detected.protocol = model::Cluster::Protocol::automatic;
+  return {mesh, external, passthrough, ring, maglev, plain, detected};
 }
 
 std::vector<model::Secret> secrets() {
