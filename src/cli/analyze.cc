@@ -5,6 +5,7 @@
 #include "base/strings.h"
 #include "cli/commands.h"
 #include "cli/files.h"
+#include "cli/up/plan.h"
 #include "objects/load.h"
 #include "translate/translate.h"
 
@@ -14,6 +15,7 @@ namespace {
 struct AnalyzeOptions {
   std::vector<std::string> files;
   std::string output;
+  bool no_gateways = false;
 };
 
 void print_json(const std::vector<yaml::Complaint>& complaints) {
@@ -42,7 +44,12 @@ Result<int> run_analyze(const AnalyzeOptions& options) {
       parts.push_back(objects::load_text(text, file));
     }
   }
-  objects::Loaded all = objects::merge(std::move(parts));
+  // With the gateways that `weft up` adds: users' objects refer to them.
+  objects::Loaded all = objects::merge(parts);
+  if (const std::string gateways = default_gateways(all.objects); !options.no_gateways && !gateways.empty()) {
+    parts.push_back(objects::load_text(gateways, "gateways of weft up"));
+    all = objects::merge(std::move(parts));
+  }
   translate::WorldInput input;
   input.objects = all.objects;
   input.service_addresses = translate::allocate_vips(all.objects, {});
@@ -66,6 +73,7 @@ void add_analyze(CommandTable& table) {
   table.add("analyze", "Check files without a mesh; exit status 1 if anything is wrong")
       .words("FILE", options->files, "files or directories of YAML or JSON")
       .choice("-o,--output", options->output, {"json"}, "print as JSON")
+      .flag("--no-gateways", options->no_gateways, "without the ingress and egress gateway that 'weft up' adds")
       .runs([options] { return run_analyze(*options); });
 }
 
