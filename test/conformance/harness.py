@@ -329,7 +329,7 @@ def bootstrap(route: Route, port: int, admin: int, certs: Path | None) -> dict:
         names = [{"san_type": "URI", "matcher": {"exact": "spiffe://cluster.local/ns/default/sa/server"}}]
         cluster["transport_socket_matches"] = [{
             "name": "tlsMode-istio", "match": {"tlsMode": "istio"},
-            "transport_socket": tls_context("UpstreamTlsContext", certs, "client", True, ["istio-peer-exchange", "istio"],
+            "transport_socket": tls_context("UpstreamTlsContext", certs, "client", True, ["h2"] if route.http2_out else ["http/1.1"],
                                             sni="server.test", validation={"match_typed_subject_alt_names": names})}]
     return {
         "node": {"id": "conformance", "cluster": "conformance"},
