@@ -17,4 +17,19 @@ policy::ConnectionFacts Connection::facts() const {
   return facts;
 }
 
+bool follow_configuration(Connection& connection, const Config& config) {
+  const auto it = config.listeners.find(connection.listener->model->name);
+  // A listener that is gone drains its connections; what is on them is served as it was.
+  if (it == config.listeners.end() || it->second == connection.listener) return true;
+  const model::FilterChain* chosen = match_filter_chain(*it->second->model, connection.traits);
+  const CompiledChain* chain = chosen ? it->second->find(chosen) : nullptr;
+  if (chain == nullptr || chain->http() == nullptr || chosen->tls.has_value() != connection.tls) return false;
+  // What TLS asked for when the connection was made may be less than it asks for now.
+  if (chosen->tls && chosen->tls->require_client_certificate && !connection.peer.present) return false;
+  if (!chain->connection_authorizer->authorize_connection(connection.facts())) return false;
+  connection.listener = it->second;
+  connection.chain = chain;
+  return true;
+}
+
 }  // namespace weft::proxy

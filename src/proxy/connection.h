@@ -51,4 +51,10 @@ struct Connection {
   policy::ConnectionFacts facts() const;
 };
 
+// A long connection follows the configuration: where its listener was replaced, its filter chain is chosen again,
+// so that a policy holds for the next request on it, not only for the next connection. False: no chain of today
+// serves such a connection (a plain-text one under STRICT mTLS), or its network policy refuses it; the connection
+// keeps its old chain for the sake of its records, and must not be served.
+bool follow_configuration(Connection& connection, const Config& config);
+
 }  // namespace weft::proxy

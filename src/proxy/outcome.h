@@ -15,7 +15,7 @@ namespace weft::proxy {
 
 struct Outcome {
   int status = 500;
-  std::string_view details;       // Envoy's %RESPONSE_CODE_DETAILS%; static text, or `text`
+  std::string details;            // Envoy's %RESPONSE_CODE_DETAILS%
   telemetry::Flags flags;
   std::string body;               // for the client: never says which policy or endpoint
   std::string text;               // for the operator: the cause and what to do

@@ -20,10 +20,9 @@ std::shared_ptr<const policy::CompiledRoutes> routes_of(const Config& config, co
   return it == config.routes.end() ? nullptr : it->second;
 }
 
-Outcome denied(const policy::Denial& denial, std::string& details) {
-  details = denial.details();
-  Outcome outcome = Outcome::make(403, details, {Flag::unauthorized_external_service}, "RBAC: access denied", denial.text);
-  outcome.flags = {};  // Envoy marks an RBAC denial by its details alone
+// Envoy marks an RBAC denial by its details alone: no response flag.
+Outcome denied(const policy::Denial& denial) {
+  Outcome outcome = Outcome::make(403, denial.details(), {}, "RBAC: access denied", denial.text);
   outcome.denial_policy = denial.policy;
   outcome.denial_rule = denial.rule;
   outcome.grpc_status = 7;
@@ -70,16 +69,25 @@ std::optional<Outcome> answer_without_backend(const http::Request& request, cons
   return std::nullopt;
 }
 
+// The answer to a request on a connection that today's configuration would not let in.
+Outcome no_longer_welcome(const http::Request& request) {
+  return Outcome::make(403, "connection_no_longer_allowed", {}, "RBAC: access denied",
+                       concat("the connection was made before a change of policy (plain text under STRICT, say); ",
+                              "a new one is needed for ", printable(request.authority, 120)));
+}
+
 }  // namespace
 
 io::Task<void> serve_request(net::ServerExchange& client, Connection& connection) {
   Worker& worker = connection.worker;
   const std::shared_ptr<const Config> config = worker.config();  // the same one to the end
+  const bool still_welcome = follow_configuration(connection, *config);
   const CompiledChain& chain = *connection.chain;
   const model::HttpManager& http = *chain.http();
   http::Request& request = client.request();
   Recording recording(connection, client);
-  std::string denial_details;
+
+  if (!still_welcome) co_return answer(client, recording, http, no_longer_welcome(request));
 
   // Sanitise: from here on every reader of the request sees the same path and the same names.
   SocketAddress remote;
@@ -99,7 +107,7 @@ io::Task<void> serve_request(net::ServerExchange& client, Connection& connection
   auto permit = chain.request_authorizer->authorize(facts);
   if (!permit) {
     worker.counts.rbac_denied->add(1);
-    co_return answer(client, recording, http, denied(permit.error(), denial_details));
+    co_return answer(client, recording, http, denied(permit.error()));
   }
   worker.counts.rbac_allowed->add(1);
 
