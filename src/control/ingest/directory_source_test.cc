@@ -22,11 +22,14 @@ std::string service(std::string_view name, int port = 80) {
                 "\nspec:\n  selector: {app: ", name, "}\n  ports:\n  - port: ", port, "\n");
 }
 
+std::string make_directory() {
+  std::string pattern = (fs::temp_directory_path() / "weft-directory-XXXXXX").string();
+  return ::mkdtemp(pattern.data());
+}
+
 class DirectorySourceTest : public testing::Test {
  protected:
   DirectorySourceTest() {
-    std::string pattern = (fs::temp_directory_path() / "weft-directory-XXXXXX").string();
-    directory = ::mkdtemp(pattern.data());
     // Files are as old as they look: their times are the kernel's, the loop's are its own.
     loop.shift_wall_clock(std::chrono::hours(24 * 365 * 20));
   }
@@ -55,11 +58,10 @@ class DirectorySourceTest : public testing::Test {
   }
 
   io::ManualLoop loop{1};
-  std::string directory;
+  std::string directory = make_directory();
   Store store;
   int changes = 0;
-  DirectorySource source{
-      loop, store, {.directories = {[this] { return directory; }()}}, [this] { ++changes; }};
+  DirectorySource source{loop, store, {.directories = {directory}}, [this] { ++changes; }};
 };
 
 TEST_F(DirectorySourceTest, reads_what_is_there_at_the_start) {
@@ -230,8 +232,8 @@ TEST_F(DirectorySourceTest, one_object_in_two_files_is_complained_about_and_the_
 
 TEST_F(DirectorySourceTest, an_object_of_the_overlay_stands_in_for_the_same_elsewhere) {
   Store overlaid(directory + "/overlay");
-  write("a.yaml", service("x", 81) + "---\n" + service("y", 81));
-  write("overlay/z.yaml", service("x", 82));
+  write("a.yaml", service("first", 81) + "---\n" + service("second", 81));
+  write("overlay/z.yaml", service("first", 82));
   DirectorySource both(loop, overlaid, {.directories = {directory}}, [] {});
   ASSERT_TRUE(both.start());
   const auto merged = overlaid.merged();
