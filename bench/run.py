@@ -197,7 +197,7 @@ SCENARIOS = [
 
 
 def median_ratio(samples: dict[str, list[Sample]], ours: str, theirs: str) -> float | None:
-    if ours not in samples or theirs not in samples:
+    if ours not in samples or theirs not in samples or "direct" in (ours, theirs):
         return None
     return statistics.median(a.cpu_us / b.cpu_us for a, b in zip(samples[ours], samples[theirs]))
 
