@@ -12,9 +12,9 @@ build: setup
 	cmake --preset release -DWEFT_TESTS=OFF > build/cmake-release.log || { cat build/cmake-release.log; exit 1; }
 	ninja -C build/release -j$(JOBS)
 
-# A mesh on this machine with traffic on it: see examples/canary.
+# A mesh on this machine with traffic on it: what examples/demo promises beside what is seen.
 demo: build
-	build/bin/weft demo
+	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=examples/lib python3 examples/demo/check.py
 
 # Everything: rooms, format, units, simulation, examples, conformance, sanitizers, short fuzzing.
 test: setup
