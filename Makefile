@@ -14,7 +14,7 @@ build: setup
 
 # A mesh on this machine with traffic on it: what examples/demo promises beside what is seen.
 demo: build
-	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=examples/lib python3 examples/demo/check.py
+	build/bin/weft demo
 
 # Everything: rooms, format, units, simulation, examples, conformance, sanitizers, short fuzzing.
 test: setup
