@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("WEFT_BIN", ROOT / "build" / "bin"))
@@ -76,6 +77,7 @@ class Mesh:
 
     def __exit__(self, kind, value, trace):
         if kind is not None:
+            traceback.print_exception(kind, value, trace) if value else None
             self.show_trouble()
         self.process.send_signal(signal.SIGTERM)
         try:
@@ -120,7 +122,7 @@ class Mesh:
         command = words[0]
         rest = [str(word) for word in words[1:]]
         return subprocess.run([str(BIN / "weft"), command, "--mesh", self.name, *rest], capture_output=True, text=True,
-                              check=check, input=stdin)
+                              errors="replace", check=check, input=stdin)
 
     def exec(self, pod, *words):
         return self.weft("exec", pod, "--", *words)

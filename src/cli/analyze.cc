@@ -73,7 +73,8 @@ void add_analyze(CommandTable& table) {
   table.add("analyze", "Check files without a mesh; exit status 1 if anything is wrong")
       .words("FILE", options->files, "files or directories of YAML or JSON")
       .choice("-o,--output", options->output, {"json"}, "print as JSON")
-      .flag("--no-gateways", options->no_gateways, "without the ingress and egress gateway that 'weft up' adds")
+      .flag("--no-gateways", options->no_gateways,
+            "without the ingress and egress gateway that 'weft up' adds")
       .runs([options] { return run_analyze(*options); });
 }
 

@@ -14,6 +14,8 @@ void add_apply(CommandTable& table);
 void add_delete(CommandTable& table);
 void add_scale(CommandTable& table);
 void add_analyze(CommandTable& table);
+void add_bootstrap(CommandTable& table);
+void add_demo(CommandTable& table);
 void add_version(CommandTable& table);
 
 // The whole of main(): the exit status.

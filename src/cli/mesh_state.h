@@ -11,6 +11,7 @@
 //   objects/         what `weft apply` added; watched like the directories given to `weft up`
 //   builtin/         the gateways that every mesh has
 //   objects/.scale   what `weft scale` set
+//   ready            there once every pod has been ready
 //   pods/NS_POD/     bootstrap, resolv.conf, hosts
 //   logs/            one file a container
 #pragma once

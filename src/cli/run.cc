@@ -13,6 +13,8 @@ int run(int count, char** words) {
   add_delete(table);
   add_scale(table);
   add_analyze(table);
+  add_bootstrap(table);
+  add_demo(table);
   add_version(table);
   return table.run(count, words);
 }

@@ -426,6 +426,7 @@ void Mesh::announce() {
   for (const Workload& workload : plan_->workloads) wanted += static_cast<size_t>(workload.replicas);
   if (pods_.size() < wanted) return;
   announced_ = true;
+  if (auto written = write_file(state_.path("ready"), ""); !written) log_error("up", written.error().text);
   const auto took = duration_cast<std::chrono::milliseconds>(loop_.now() - began_).count();
   std::printf("mesh '%s': %zu pods (%zu with a proxy) and %zu services are ready after %lld.%01lld s\n",
               options_.mesh.c_str(), pods_.size(), proxies, plan_->services.size(),

@@ -255,7 +255,7 @@ TEST(Redirection, a_bad_annotation_is_named) {
 }
 
 TEST(PodEnvironment, variables_come_from_fields_maps_and_one_another) {
-  const auto all = read(R"(apiVersion: v1
+  const auto all = read(R"yaml(apiVersion: v1
 kind: ConfigMap
 metadata: {name: settings}
 data: {COLOUR: green}
@@ -272,18 +272,18 @@ spec:
     - {name: ME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
     - {name: APP, valueFrom: {fieldRef: {fieldPath: "metadata.labels['app']"}}}
     - {name: GREETING, value: "hello $(ME) in $(COLOUR), $$(ME) and $(NOBODY)"}
-)");
+)yaml");
   const Plan plan = make_plan(all, {});
-const objects::Pod& object = *plan.workloads[0].pod;
-const auto environment =
-    container_environment(object.spec.containers[0],
-                          {.pod = object, .name = "web", .ip = "10.244.0.2", .node_ip = "10.244.0.1"}, plan);
-ASSERT_TRUE(environment) << environment.error().text;
-const auto has = [&](std::string_view text) {
-  return std::ranges::find(*environment, text) != environment->end();
-};
-EXPECT_TRUE(has("APP=web"));
-EXPECT_TRUE(has("GREETING=hello web in green, $(ME) and $(NOBODY)"));
+  const objects::Pod& object = *plan.workloads[0].pod;
+  const auto environment = container_environment(
+      object.spec.containers[0], {.pod = object, .name = "web", .ip = "10.244.0.2", .node_ip = "10.244.0.1"},
+      plan);
+  ASSERT_TRUE(environment) << environment.error().text;
+  const auto has = [&](std::string_view text) {
+    return std::ranges::find(*environment, text) != environment->end();
+  };
+  EXPECT_TRUE(has("APP=web"));
+  EXPECT_TRUE(has("GREETING=hello web in green, $(ME) and $(NOBODY)"));
 }
 
 TEST(PodEnvironment, a_missing_config_map_is_named) {
