@@ -286,7 +286,7 @@ class Builder {
       model::FilterChain chain = http_chain(placed, listener.name);
       chain.match.server_names = placed.server_names;
       chain.tls = server_tls(*server.tls, true);
-      listener.chains.push_back(std::move(chain));
+      add(std::move(chain), listener);
     } else if (passes_tls(server)) {
       add_passthrough_chains(placed, listener);
     } else if (auto proxy = tcp_routes(placed)) {
@@ -295,8 +295,12 @@ class Builder {
         chain.match.server_names = placed.server_names;
         chain.tls = server_tls(*server.tls, false);
       }
-      listener.chains.push_back(std::move(chain));
+      add(std::move(chain), listener);
     }
+  }
+
+  static void add(model::FilterChain chain, model::Listener& listener) {
+    if (make_distinct(chain, listener.chains)) listener.chains.push_back(std::move(chain));
   }
 
   model::FilterChain http_chain(const Placed& placed, const std::string& listener_name) const {
@@ -368,21 +372,10 @@ class Builder {
           proxy.origin =
               concat("VirtualService ", vs->meta.namespace_name, "/", vs->meta.name, " tls[", i, "]");
           model::FilterChain chain = tcp_chain(std::move(proxy));
-          // A name can lead to one place only: the first rule that claims it.
-          for (const auto& sni : match.sni_hosts) {
-            const bool taken =
-                std::any_of(listener.chains.begin(), listener.chains.end(), [&](const auto& other) {
-                  const auto& names = other.match.server_names;
-                  return std::find(names.begin(), names.end(), sni) != names.end();
-                });
-            if (!taken && sni != "*") chain.match.server_names.push_back(sni);
-          }
-          const bool any_name =
-              match.sni_hosts.empty() ||
-              std::find(match.sni_hosts.begin(), match.sni_hosts.end(), "*") != match.sni_hosts.end();
-          if (!any_name && chain.match.server_names.empty()) continue;
-          if (any_name) chain.match.server_names.clear();
-          listener.chains.push_back(std::move(chain));
+          chain.match.server_names = match.sni_hosts;
+          const auto& names = chain.match.server_names;
+          if (std::find(names.begin(), names.end(), "*") != names.end()) chain.match.server_names.clear();
+          add(std::move(chain), listener);
         }
       }
     }

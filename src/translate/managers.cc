@@ -1,5 +1,7 @@
 #include "translate/managers.h"
 
+#include <algorithm>
+
 #include "translate/names.h"
 
 namespace weft::translate {
@@ -64,6 +66,18 @@ void add_filters(const ManagerOptions& options, std::vector<model::HttpFilter>& 
   out.push_back({.kind = Kind::router, .name = "envoy.filters.http.router"});
 }
 
+template <typename T>
+bool meet(const std::vector<T>& a, const std::vector<T>& b) {
+  if (a.empty() || b.empty()) return a.empty() && b.empty();
+  return std::any_of(a.begin(), a.end(),
+                     [&](const T& item) { return std::find(b.begin(), b.end(), item) != b.end(); });
+}
+
+template <typename T>
+void take_away(std::vector<T>& from, const std::vector<T>& what) {
+  std::erase_if(from, [&](const T& item) { return std::find(what.begin(), what.end(), item) != what.end(); });
+}
+
 }  // namespace
 
 model::HttpManager http_manager(const ManagerOptions& options, std::string stat_prefix) {
@@ -98,6 +112,29 @@ model::TcpProxy tcp_proxy(const MeshOptions& mesh, std::string cluster, std::str
   out.clusters.emplace_back(std::move(cluster), 1);
   out.access_logs = access_logs(mesh);
   return out;
+}
+
+bool make_distinct(model::FilterChain& chain, const std::vector<model::FilterChain>& earlier) {
+  model::FilterChainMatch& match = chain.match;
+  for (const auto& one : earlier) {
+    const model::FilterChainMatch& other = one.match;
+    if (match.destination_port != other.destination_port ||
+        match.transport_protocol != other.transport_protocol ||
+        !meet(match.application_protocols, other.application_protocols) ||
+        !meet(match.destination, other.destination) || !meet(match.server_names, other.server_names)) {
+      continue;
+    }
+    if (!match.server_names.empty()) {
+      take_away(match.server_names, other.server_names);
+      if (match.server_names.empty()) return false;
+    } else if (!match.destination.empty()) {
+      take_away(match.destination, other.destination);
+      if (match.destination.empty()) return false;
+    } else {
+      return false;
+    }
+  }
+  return true;
 }
 
 std::vector<model::AccessLog> access_logs(const MeshOptions& mesh) {

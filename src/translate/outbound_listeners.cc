@@ -36,9 +36,7 @@ struct Draft {
   std::vector<model::FilterChain> chains;
 
   void add(model::FilterChain chain) {
-    const bool known = std::any_of(chains.begin(), chains.end(),
-                                   [&](const auto& other) { return other.match == chain.match; });
-    if (!known) chains.push_back(std::move(chain));
+    if (make_distinct(chain, chains)) chains.push_back(std::move(chain));
   }
 };
 
@@ -51,6 +49,8 @@ class Drafts {
     if (service.resolution == Resolution::external_name) return;
     for (const auto& port : service.ports) {
       if (port.protocol == Protocol::udp) continue;
+      // There the proxy itself listens.
+      if (port.number == kOutboundPort || port.number == kInboundPort) continue;
       if (is_http(port.protocol)) {
         add_http(draft(kWildcard, port.number), service, port, /*detected=*/false);
       } else {

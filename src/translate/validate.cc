@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <unordered_map>
 #include <utility>
 
 #include "translate/gateway.h"
+#include "translate/injection.h"
 #include "translate/names.h"
 #include "translate/routes.h"
 #include "translate/translate.h"
@@ -15,19 +17,58 @@ namespace {
 using yaml::Complaint;
 using Severity = Complaint::Severity;
 
-// Everything that can be selected by labels: pods, and what Deployments will make.
-struct Selectable {
-  std::string namespace_name;
-  const objects::Labels* labels;
+// Everything that can be selected by labels: pods, and what Deployments will make. Found by one label first.
+class Selectable {
+ public:
+  void add(const std::string& namespace_name, const objects::Labels& labels) {
+    all_.push_back(&labels);
+    by_namespace_[namespace_name].push_back(&labels);
+    for (const auto& [name, value] : labels) {
+      by_label_[concat(namespace_name, "/", name, "=", value)].push_back(&labels);
+      by_label_[concat("/", name, "=", value)].push_back(&labels);
+    }
+  }
+  bool any_in(std::string_view namespace_name) const {
+    return by_namespace_.contains(std::string(namespace_name));
+  }
+  // Whether both selectors fit one of them. `namespace_name` empty: in any namespace.
+  bool any(std::string_view namespace_name, const objects::Labels& selector,
+           const objects::Labels& also = {}) const {
+    const List* list = namespace_name.empty() ? &all_ : find(by_namespace_, std::string(namespace_name));
+    for (const auto* labels : {&selector, &also}) {
+      for (const auto& [name, value] : *labels) {
+        const List* narrower = find(by_label_, concat(namespace_name, "/", name, "=", value));
+        if (!narrower) return false;
+        if (narrower->size() < list->size()) list = narrower;
+      }
+    }
+    return list && std::any_of(list->begin(), list->end(), [&](const auto* labels) {
+             return objects::selects(selector, *labels) && objects::selects(also, *labels);
+           });
+  }
+
+ private:
+  using List = std::vector<const objects::Labels*>;
+  static const List* find(const std::unordered_map<std::string, List>& map, const std::string& key) {
+    const auto it = map.find(key);
+    return it == map.end() ? nullptr : &it->second;
+  }
+  List all_;
+  std::unordered_map<std::string, List> by_namespace_;
+  std::unordered_map<std::string, List> by_label_;
 };
 
 class Validation {
  public:
   explicit Validation(const World& world) : world_(world) {
     for (const auto& workload : world.workloads())
-      selectable_.push_back({workload->namespace_name, &workload->labels});
+      selectable_.add(workload->namespace_name, workload->labels);
     for (const auto& deployment : world.deployments()) {
-      selectable_.push_back({deployment->meta.namespace_name, &deployment->pod_labels});
+      selectable_.add(deployment->meta.namespace_name, deployment->pod_labels);
+    }
+    for (const auto& rule : world.destination_rules()) {
+      auto& names = subsets_[world.resolve_host(rule->host, rule->meta.namespace_name)];
+      for (const auto& subset : rule->subsets) names.insert(subset.name);
     }
     collect_namespaces();
   }
@@ -81,15 +122,10 @@ class Validation {
     }
   }
 
-  bool anything_selectable(std::string_view ns) const {
-    return std::any_of(selectable_.begin(), selectable_.end(),
-                       [&](const Selectable& item) { return item.namespace_name == ns; });
-  }
+  bool anything_selectable(std::string_view ns) const { return selectable_.any_in(ns); }
   // `ns` empty: in any namespace.
   bool selects_something(std::string_view ns, const objects::Labels& selector) const {
-    return std::any_of(selectable_.begin(), selectable_.end(), [&](const Selectable& item) {
-      return (ns.empty() || item.namespace_name == ns) && objects::selects(selector, *item.labels);
-    });
+    return selectable_.any(ns, selector);
   }
   // A root-namespace selector reaches into every namespace.
   std::string_view reach(std::string_view ns) const {
@@ -170,13 +206,10 @@ class Validation {
   }
 
   bool known_subset(const std::string& host, const std::string& name) const {
-    return std::any_of(
-        world_.destination_rules().begin(), world_.destination_rules().end(), [&](const auto& rule) {
-          const std::string rule_host = world_.resolve_host(rule->host, rule->meta.namespace_name);
-          if (!host_within(host, rule_host)) return false;
-          return std::any_of(rule->subsets.begin(), rule->subsets.end(),
-                             [&](const auto& subset) { return subset.name == name; });
-        });
+    if (const auto it = subsets_.find(host); it != subsets_.end() && it->second.contains(name)) return true;
+    return std::any_of(subsets_.begin(), subsets_.end(), [&](const auto& item) {
+      return is_wildcard(item.first) && host_within(host, item.first) && item.second.contains(name);
+    });
   }
 
   static std::string ports_of(const ServiceInfo& service) {
@@ -198,12 +231,12 @@ class Validation {
       // (A rule without a match is noticed where the object is read.)
       if (rule.match.empty()) return;
       const bool catches = std::any_of(rule.match.begin(), rule.match.end(), [](const auto& match) {
-            const bool any_path = !match.uri || (match.uri->kind == objects::StringMatch::Kind::prefix &&
-                                                 match.uri->text == "/");
-            return any_path && !match.method && !match.authority && !match.scheme && match.headers.empty() &&
-                   match.without_headers.empty() && match.query_params.empty() && match.port == 0 &&
-                   match.gateways.empty() && match.source_labels.empty() && match.source_namespace.empty();
-          });
+        const bool any_path =
+            !match.uri || (match.uri->kind == objects::StringMatch::Kind::prefix && match.uri->text == "/");
+        return any_path && !match.method && !match.authority && !match.scheme && match.headers.empty() &&
+               match.without_headers.empty() && match.query_params.empty() && match.port == 0 &&
+               match.gateways.empty() && match.source_labels.empty() && match.source_namespace.empty();
+      });
       if (catches) all = i;
     }
   }
@@ -278,8 +311,12 @@ class Validation {
     const std::string& ns = rule.meta.namespace_name;
     const std::string host = world_.resolve_host(rule.host, ns);
     std::vector<ServiceRef> services;
-    for (const auto& service : world_.services_visible_in(ns)) {
-      if (host_within(service->host, host)) services.push_back(service);
+    if (!is_wildcard(host)) {
+      if (auto service = world_.find_service(host, ns)) services.push_back(std::move(service));
+    } else {
+      for (const auto& service : world_.services_visible_in(ns)) {
+        if (host_within(service->host, host)) services.push_back(service);
+      }
     }
     if (services.empty()) {
       say(Severity::warning, "IST0174", about, 0, "spec.host", concat("there is no service ", host),
@@ -318,10 +355,7 @@ class Validation {
         return objects::selects(labels, instance.label_set());
       });
     }
-    return std::any_of(selectable_.begin(), selectable_.end(), [&](const Selectable& item) {
-      return item.namespace_name == service.namespace_name &&
-             objects::selects(service.selector, *item.labels) && objects::selects(labels, *item.labels);
-    });
+    return selectable_.any(service.namespace_name, service.selector, labels);
   }
 
   // A tls block takes the place of automatic mutual TLS: the classic way to a 503.
@@ -591,13 +625,38 @@ class Validation {
   }
 
   const World& world_;
-  std::vector<Selectable> selectable_;
+  Selectable selectable_;
+  std::map<std::string, std::set<std::string>> subsets_;  // by host
   std::set<std::string> namespaces_;
   std::vector<Complaint> complaints_;
 };
 
+// The same objects with one pod of each Deployment, and every pod at some address.
+std::shared_ptr<const World> planned_world(const World& world) {
+  WorldInput input = world.input();
+  uint32_t next = 0x64400001;  // 100.64.0.1
+  const auto run = [&](const objects::ObjectMeta& meta) {
+    input.workloads[concat(meta.namespace_name, "/", meta.name)] = {.ip = IpAddress::v4(next++).to_string(),
+                                                                    .ready = true};
+  };
+  for (const auto& workload : world.workloads()) run(workload->pod->meta);
+  for (const auto& deployment : world.deployments()) {
+    auto pod = pod_of(*deployment, 0);
+    run(pod->meta);
+    input.objects.emplace_back(std::move(pod));
+  }
+  return World::make(std::move(input));
+}
+
 }  // namespace
 
-std::vector<Complaint> validate(const World& world) { return Validation(world).run(); }
+std::vector<Complaint> validate(const World& world) {
+  // Of files alone nothing runs yet: then judge what will.
+  const bool running = std::any_of(world.workloads().begin(), world.workloads().end(),
+                                   [](const auto& workload) { return workload->ip.has_value(); });
+  if (running) return Validation(world).run();
+  const auto planned = planned_world(world);
+  return Validation(*planned).run();
+}
 
 }  // namespace weft::translate

@@ -658,6 +658,8 @@ const objects::Secret* World::find_secret(std::string_view namespace_name, std::
 std::vector<Ref<objects::DestinationRule>> World::destination_rules_for(
     std::string_view host, std::string_view service_namespace, std::string_view client,
     const objects::Labels& client_labels) const {
+  const auto exact = kinds_->rules_by_host.find(std::string(host));
+  if (exact == kinds_->rules_by_host.end() && kinds_->wild_rules.empty()) return {};
   // The rules of one namespace that hold for the host: those of the most specific host, and of them those
   // with the first one's exportTo. A rule for some clients only goes before the rules for all.
   const auto of_namespace = [&](std::string_view ns) {
@@ -676,8 +678,8 @@ std::vector<Ref<objects::DestinationRule>> World::destination_rules_for(
       }
       out.push_back(rule);
     };
-    if (const auto it = kinds_->rules_by_host.find(std::string(host)); it != kinds_->rules_by_host.end()) {
-      for (const auto& rule : it->second) consider(rule, std::string(host));
+    if (exact != kinds_->rules_by_host.end()) {
+      for (const auto& rule : exact->second) consider(rule, exact->first);
     }
     if (out.empty()) {
       for (const auto& rule : kinds_->wild_rules) {
