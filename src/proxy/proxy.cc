@@ -1,5 +1,7 @@
 #include "proxy/proxy.h"
 
+#include <malloc.h>
+
 #include <fstream>
 
 #include "base/log.h"
@@ -13,6 +15,10 @@ namespace weft::proxy {
 namespace meta = wire::node_metadata;
 
 namespace {
+
+// Reading a configuration takes a few times the memory that holding it does, and malloc keeps what is freed
+// below anything that stays. So it is given back to the kernel, some time after each change.
+constexpr Duration kMemorySettles = std::chrono::milliseconds(200);
 
 // The labels of istio_* metrics about ourselves, by Istio's rules for canonical name and revision.
 std::shared_ptr<const Self> describe_self(const wire::Node& node, std::string_view trust_domain) {
@@ -29,8 +35,8 @@ std::shared_ptr<const Self> describe_self(const wire::Node& node, std::string_vi
   model::WorkloadInfo& workload = self->workload;
   workload.workload = first_of({metadata.text(meta::kWorkloadName), metadata.text(meta::kName), "unknown"});
   workload.workload_namespace = first_of({metadata.text(meta::kNamespace), "unknown"});
-  workload.canonical_service =
-      first_of({label("service.istio.io/canonical-name"), label("app.kubernetes.io/name"), label("app"), workload.workload});
+  workload.canonical_service = first_of({label("service.istio.io/canonical-name"),
+                                         label("app.kubernetes.io/name"), label("app"), workload.workload});
   workload.canonical_revision = first_of({label("service.istio.io/canonical-revision"),
                                           label("app.kubernetes.io/version"), label("version"), "latest"});
   workload.app = first_of({label("app"), "unknown"});
@@ -38,7 +44,8 @@ std::shared_ptr<const Self> describe_self(const wire::Node& node, std::string_vi
   workload.cluster = first_of({metadata.text(meta::kClusterId), "Kubernetes"});
   const std::string_view account = metadata.text(meta::kServiceAccount);
   if (!account.empty()) {
-    if (auto id = identity::SpiffeId::make(trust_domain, workload.workload_namespace, account)) self->principal = id->uri();
+    if (auto id = identity::SpiffeId::make(trust_domain, workload.workload_namespace, account))
+      self->principal = id->uri();
   }
   workload.principal = self->principal;
   self->description = describe_peer(workload);
@@ -67,12 +74,13 @@ Proxy::Proxy(io::Loop& main, wire::Bootstrap bootstrap, Options options)
       options_(std::move(options)),
       started_(main.wall_now()),
       resolver_(net::make_system_resolver()),
+      give_back_memory_(main, [] { malloc_trim(0); }),
       tasks_(main) {}
 
 Proxy::~Proxy() = default;
 
-Result<std::unique_ptr<Proxy>> Proxy::make(io::Loop& main, std::vector<io::Loop*> workers, wire::Bootstrap bootstrap,
-                                           Options options) {
+Result<std::unique_ptr<Proxy>> Proxy::make(io::Loop& main, std::vector<io::Loop*> workers,
+                                           wire::Bootstrap bootstrap, Options options) {
   std::unique_ptr<Proxy> proxy(new Proxy(main, std::move(bootstrap), std::move(options)));
   WEFT_CHECK_OK(proxy->start(std::move(workers)));
   return proxy;
@@ -107,9 +115,10 @@ Result<void> Proxy::start(std::vector<io::Loop*> workers) {
   return {};
 }
 
-// A connection to a static cluster by its own TLS settings. It needs no certificate of the workload's, for the
-// control plane is whom we get that from.
-io::Task<Result<net::Pool::Connected>> Proxy::connect_control_plane(std::shared_ptr<const model::Cluster> cluster) {
+// A connection to a static cluster by its own TLS settings. It needs no certificate of the workload's, for
+// the control plane is whom we get that from.
+io::Task<Result<net::Pool::Connected>> Proxy::connect_control_plane(
+    std::shared_ptr<const model::Cluster> cluster) {
   if (cluster->fixed_endpoints.endpoints.empty()) {
     co_return fail(Error::Kind::unavailable, concat("the cluster '", cluster->name, "' has no endpoint"));
   }
@@ -117,7 +126,8 @@ io::Task<Result<net::Pool::Connected>> Proxy::connect_control_plane(std::shared_
   const model::Endpoint& endpoint = endpoints[main_.random().below(endpoints.size())];
   SocketAddress address = endpoint.address;
   if (!endpoint.hostname.empty() && !address.is_unix()) {
-    WEFT_CO_TRY(auto addresses, co_await resolver_->resolve(endpoint.hostname, main_, net::Resolver::Family::any, 5s));
+    WEFT_CO_TRY(auto addresses,
+                co_await resolver_->resolve(endpoint.hostname, main_, net::Resolver::Family::any, 5s));
     address.ip = addresses.front();
   }
   io::ConnectOptions options;
@@ -193,8 +203,8 @@ Result<void> Proxy::start_control_plane_clients() {
   const std::string_view stated = metadata.text(meta::kCaCluster);
   const std::string ca_cluster = stated.empty() ? ads.cluster : std::string(stated);
   if (!exists(ca_cluster)) {
-    return fail(Error::Kind::invalid, concat("node.metadata.", meta::kCaCluster, " names the cluster '", ca_cluster,
-                                             "', which static_resources.clusters does not have"));
+    return fail(Error::Kind::invalid, concat("node.metadata.", meta::kCaCluster, " names the cluster '",
+                                             ca_cluster, "', which static_resources.clusters does not have"));
   }
   auto id = identity::SpiffeId::make(trust_domain_of(bootstrap_.node), metadata.text(meta::kNamespace),
                                      metadata.text(meta::kServiceAccount));
@@ -222,7 +232,8 @@ void Proxy::take_snapshot(std::shared_ptr<const model::Snapshot> snapshot) {
   snapshot_ = std::move(snapshot);
   if (secrets_changed) ++secrets_generation_;
   if (identity_) {
-    if (const auto* roots = model::Snapshot::find(snapshot_->secrets, "ROOTCA")) identity_->set_roots(roots->trusted_ca);
+    if (const auto* roots = model::Snapshot::find(snapshot_->secrets, "ROOTCA"))
+      identity_->set_roots(roots->trusted_ca);
   }
   compile();
 }
@@ -242,6 +253,7 @@ void Proxy::compile() {
     worker->loop().post([w = worker.get(), config] { w->set_config(config); });
   }
   place_listeners(config);
+  if (!give_back_memory_.armed()) give_back_memory_.arm_after(kMemorySettles);
 }
 
 // Each worker has its own socket on each address (SO_REUSEPORT). The first one binds, so that a port 0 is
@@ -293,20 +305,21 @@ io::Task<void> Proxy::bind_listener(std::string name, std::shared_ptr<const Comp
   // Held by the coroutine alone; the worker's answer comes back through the main loop.
   const auto answer = std::make_unique<Answer>(main_);
   ++binding_;
-  workers_[0]->loop().post([this, &answer = *answer, &bound = bound_[0], worker = workers_[0].get(), name, compiled, several] {
-    auto made = Listener::make(*worker, compiled, several);
-    Result<SocketAddress> address = fail(Error::Kind::internal, "");
-    if (made) {
-      address = (*made)->address();
-      bound.insert_or_assign(name, std::move(*made));
-    } else {
-      address = fail(std::move(made).error());
-    }
-    main_.post([&answer, address = std::move(address)]() mutable {
-      answer.address = std::move(address);
-      answer.given.notify();
-    });
-  });
+  workers_[0]->loop().post(
+      [this, &answer = *answer, &bound = bound_[0], worker = workers_[0].get(), name, compiled, several] {
+        auto made = Listener::make(*worker, compiled, several);
+        Result<SocketAddress> address = fail(Error::Kind::internal, "");
+        if (made) {
+          address = (*made)->address();
+          bound.insert_or_assign(name, std::move(*made));
+        } else {
+          address = fail(std::move(made).error());
+        }
+        main_.post([&answer, address = std::move(address)]() mutable {
+          answer.address = std::move(address);
+          answer.given.notify();
+        });
+      });
   co_await answer->given.wait();
   --binding_;
   const auto it = listeners_.find(name);

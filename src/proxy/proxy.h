@@ -51,8 +51,8 @@ class Proxy {
   // ---- for the admin pages
   struct ListenerState {
     std::shared_ptr<const CompiledListener> config;
-    SocketAddress address;     // where it is really bound
-    std::string error;         // why it is not
+    SocketAddress address;  // where it is really bound
+    std::string error;      // why it is not
   };
   const std::map<std::string, ListenerState>& listeners() const { return listeners_; }
   const std::shared_ptr<const Config>& config() const { return compiler_->current(); }
@@ -108,6 +108,7 @@ class Proxy {
   size_t binding_ = 0;  // listeners that are being bound
   bool draining_ = false;
   bool health_failed_ = false;
+  io::Timer give_back_memory_;
   io::TaskGroup tasks_;
 };
 
