@@ -32,6 +32,8 @@ void add_up(CommandTable& table) {
               "port of this host for the ingress gateway's port 80; 0 takes any (8080)")
       .option("--https-port", options->https_port, "the same for port 443 (8443)")
       .flag("--no-gateways", *no_gateways, "start no ingress and egress gateway but those in DIR")
+      .choice("--data-plane", options->data_plane, {"weft", "envoy"},
+              "which proxy: weft (weft-proxy) or envoy")
       .flag("--rootless", options->rootless, "use a user namespace although this is root")
       .options("--weftd-option", options->control_plane_options, "handed through to weftd")
       .example("weft up examples/canary")

@@ -78,7 +78,11 @@ Result<void> Mesh::start() {
   WEFT_CHECK_OK(check_tools());
   WEFT_TRY(signals_, io::Signals::make(loop_, {SIGTERM, SIGINT, SIGHUP}));
   WEFT_TRY(programs_.demo, find_program("weft-demo"));
-  WEFT_TRY(programs_.proxy, find_program("weft-proxy"));
+  if (options_.data_plane == "envoy") {
+    WEFT_TRY(programs_.proxy, find_envoy());
+  } else {
+    WEFT_TRY(programs_.proxy, find_program("weft-proxy"));
+  }
   WEFT_TRY(programs_.control_plane, find_program("weftd"));
   programs_.directory = fs::path(programs_.demo).parent_path().string();
 
@@ -112,6 +116,7 @@ Result<void> Mesh::start() {
                        .state = state_,
                        .programs = programs_,
                        .rootless = options_.rootless,
+                       .envoy = options_.data_plane == "envoy",
                        .root_certificate = state_.path("root-cert.pem"),
                        .token = [this](const std::string& where,
                                        const std::string& account) { return token_of(where, account); },
@@ -137,6 +142,24 @@ Result<std::string> Mesh::find_program(const std::string& name) const {
   if (!error && ::access(beside.c_str(), X_OK) == 0) return beside.string();
   return fail(Error::Kind::not_found, concat("the program ", name, " is not beside this one (",
                                              beside.string(), "); build all of Weft with 'make build'"));
+}
+
+Result<std::string> Mesh::find_envoy() const {
+  std::vector<std::string> places;
+  if (const char* given = std::getenv("WEFT_ENVOY"); given != nullptr && *given != '\0')
+    places.emplace_back(given);
+  std::error_code error;
+  fs::path above = fs::read_symlink("/proc/self/exe", error).parent_path();
+  for (int i = 0; i < 3; ++i, above = above.parent_path()) {
+    places.push_back((above / "third_party/envoy/envoy").string());
+  }
+  for (const char* directory : {"/usr/local/bin", "/usr/bin"}) places.push_back(concat(directory, "/envoy"));
+  for (const std::string& place : places) {
+    if (::access(place.c_str(), X_OK) == 0) return place;
+  }
+  return fail(
+      Error::Kind::not_found,
+      "there is no Envoy; fetch one with tools/fetch_envoy.sh, or name it in the variable WEFT_ENVOY");
 }
 
 Result<void> Mesh::take_state_directory() {

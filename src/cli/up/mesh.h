@@ -33,6 +33,7 @@ struct UpOptions {
   std::optional<int> https_port;
   bool gateways = true;
   bool rootless = false;
+  std::string data_plane = "weft";                 // or "envoy"
   std::vector<std::string> control_plane_options;  // handed through to weftd
 };
 
@@ -53,6 +54,7 @@ class Mesh {
   Result<void> write_builtin_gateways();
   Result<void> start_control_plane();
   Result<std::string> find_program(const std::string& name) const;
+  Result<std::string> find_envoy() const;
 
   // ---- while it runs
   io::Task<void> follow_files(io::FileWatch& watch);

@@ -134,16 +134,6 @@ io::ChildOptions RunningPod::child_options(const std::string& log_name) const {
 }
 
 io::Task<Result<void>> RunningPod::start_proxy() {
-  const std::string bootstrap = directory_ + "/bootstrap.json";
-  const wire::RunningPod self = describe();
-  // It holds the pod's token.
-  WEFT_CO_CHECK_OK(
-      write_file(bootstrap,
-                 sidecar_bootstrap({.pod = self,
-                                    .control_plane = std::string(kHubAddress),
-                                    .root_file = mesh_.root_certificate,
-                                    .token = mesh_.token(self.namespace_name, self.service_account)}),
-                 0600));
   // weftd writes it when it starts; a proxy without it would not come up.
   for (int tries = 0; ::access(mesh_.root_certificate.c_str(), R_OK) != 0; ++tries) {
     if (tries == 1000) {
@@ -152,9 +142,33 @@ io::Task<Result<void>> RunningPod::start_proxy() {
     }
     co_await io::sleep_for(mesh_.loop, 10ms);
   }
+  const std::string bootstrap = directory_ + "/bootstrap.json";
+  const wire::RunningPod self = describe();
+  const std::string token = mesh_.token(self.namespace_name, self.service_account);
+  std::string agent_socket;
+  if (mesh_.envoy) {
+    agent_socket = directory_ + "/sds.sock";
+    WEFT_CO_TRY(auto id,
+                identity::SpiffeId::make("cluster.local", self.namespace_name, self.service_account));
+    agent_ = std::make_unique<SdsAgent>(mesh_.loop, std::move(id), token, mesh_.root_certificate);
+    WEFT_CO_CHECK_OK(agent_->listen(agent_socket));
+    if (!mesh_.rootless && ::chown(agent_socket.c_str(), kProxyUser, kProxyUser) != 0) {
+      co_return fail(system_error(concat("cannot give ", agent_socket, " to the proxy's user"), errno));
+    }
+  }
+  // It holds the pod's token.
+  WEFT_CO_CHECK_OK(write_file(bootstrap,
+                              sidecar_bootstrap({.pod = self,
+                                                 .control_plane = std::string(kHubAddress),
+                                                 .root_file = mesh_.root_certificate,
+                                                 .token = token,
+                                                 .agent_socket = agent_socket}),
+                              0600));
   RunningContainer::Start start;
   start.child = child_options(std::string(kProxyName));
   start.child.arguments = {mesh_.programs.proxy, "-c", bootstrap, "--concurrency", "1"};
+  // Its shared memory would be one for all pods.
+  if (mesh_.envoy) start.child.arguments.push_back("--disable-hot-restart");
   if (!mesh_.rootless) {
     if (::chown(bootstrap.c_str(), kProxyUser, kProxyUser) != 0) {
       co_return fail(system_error(concat("cannot give ", bootstrap, " to the proxy's user"), errno));
@@ -300,6 +314,7 @@ void RunningPod::bury() {
   containers_.clear();
   init_containers_.clear();
   proxy_.reset();
+  agent_.reset();
   if (link_) mesh_.network.remove_pod(*link_);
   link_.reset();
   std::error_code ignored;

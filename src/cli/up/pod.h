@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cli/up/container.h"
+#include "cli/up/sds_agent.h"
 #include "cli/up/surroundings.h"
 #include "io/task_group.h"
 #include "wire/runtime_state.h"
@@ -72,6 +73,7 @@ class RunningPod {
   std::string reason_;
   bool draining_ = false;
   int64_t started_ = 0;
+  std::unique_ptr<SdsAgent> agent_;  // of a real Envoy
   std::unique_ptr<RunningContainer> proxy_;
   std::vector<std::unique_ptr<RunningContainer>> init_containers_;
   std::vector<std::unique_ptr<RunningContainer>> containers_;

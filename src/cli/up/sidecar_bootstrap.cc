@@ -35,9 +35,9 @@ void put_node(JsonWriter& json, const ProxyStart& start) {
   json.key("metadata").begin_object();
   json.field("NAME", pod.name).field("NAMESPACE", pod.namespace_name);
   json.field("SERVICE_ACCOUNT", pod.service_account).field("WORKLOAD_NAME", workload);
-  json.field("CLUSTER_ID", "Kubernetes")
-      .field("MESH_ID", "cluster.local")
-      .field("ISTIO_VERSION", WEFT_VERSION);
+  json.field("CLUSTER_ID", "Kubernetes").field("MESH_ID", "cluster.local");
+  // weftd takes an Envoy that does not say this for a stock one, without Istio's own filters.
+  if (start.agent_socket.empty()) json.field("ISTIO_VERSION", WEFT_VERSION);
   json.field("NODE_NAME", pod.node).field("INTERCEPTION_MODE", "REDIRECT");
   json.key("INSTANCE_IPS").value(pod.ip.to_string());
   put_map(json, "LABELS", pod.labels);
@@ -77,6 +77,16 @@ void put_control_plane_cluster(JsonWriter& json, const ProxyStart& start) {
   json.end_object().end_object().end_object().end_object();
   put_endpoint(json, "xds-grpc", start.control_plane, 15012);
   json.end_object();
+}
+
+void put_agent_cluster(JsonWriter& json, const std::string& socket) {
+  json.begin_object().field("name", "sds-grpc").field("type", "STATIC").field("connect_timeout", "5s");
+  put_http2(json);
+  json.key("load_assignment").begin_object().field("cluster_name", "sds-grpc");
+  json.key("endpoints").begin_array().begin_object().key("lb_endpoints").begin_array().begin_object();
+  json.key("endpoint").begin_object().key("address").begin_object().key("pipe").begin_object();
+  json.field("path", socket).end_object().end_object().end_object();
+  json.end_object().end_array().end_object().end_array().end_object().end_object();
 }
 
 void put_admin_cluster(JsonWriter& json) {
@@ -158,6 +168,7 @@ std::string sidecar_bootstrap(const ProxyStart& start) {
   json.key("clusters").begin_array();
   put_control_plane_cluster(json, start);
   put_admin_cluster(json);
+  if (!start.agent_socket.empty()) put_agent_cluster(json, start.agent_socket);
   json.end_array();
   json.key("listeners").begin_array();
   put_page_listener(json, 15090, "prometheus", "/stats/prometheus", "/stats/prometheus");

@@ -14,6 +14,7 @@ struct ProxyStart {
   std::string control_plane;  // address of weftd, port 15012 by TLS
   std::string root_file;      // PEM of the mesh's roots
   std::string token;
+  std::string agent_socket;  // of the SDS agent that a real Envoy needs; empty: none
 };
 
 std::string sidecar_bootstrap(const ProxyStart& start);

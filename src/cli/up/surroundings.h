@@ -26,6 +26,7 @@ struct Surroundings {
   const MeshState& state;
   const Programs& programs;
   bool rootless = false;
+  bool envoy = false;            // programs.proxy is one: it needs an agent
   std::string root_certificate;  // PEM file of the mesh's roots
   std::function<std::string(const std::string& namespace_name, const std::string& account)> token;
   std::function<std::shared_ptr<const Plan>()> plan;
