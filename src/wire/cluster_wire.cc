@@ -102,6 +102,14 @@ Read<> read_original_dst(const cluster_pb::Cluster& from, Cluster& to, const Pla
 }
 
 Read<> read_discovery(const cluster_pb::Cluster& from, Cluster& to, const Place& at) {
+  const bool discovers =
+      from.type() == cluster_pb::Cluster::EDS || from.type() == cluster_pb::Cluster::ORIGINAL_DST;
+  if (discovers && from.has_load_assignment()) {
+    return refuse(at("load_assignment"), "does not go with a type of EDS or ORIGINAL_DST");
+  }
+  if (from.type() != cluster_pb::Cluster::EDS && from.has_eds_cluster_config()) {
+    return refuse(at("eds_cluster_config"), "goes only with a type of EDS");
+  }
   switch (from.type()) {
     case cluster_pb::Cluster::STATIC:
       to.discovery = Discovery::fixed;

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <map>
+#include <tuple>
 
 #include "base/result.h"
 #include "wire/cluster_wire.h"
@@ -31,23 +33,36 @@ void write_metadata(const Endpoint& from, endpoint_pb::LbEndpoint& to) {
   if (!from.workload->principal.empty()) set_metadata(metadata, kWeft, "principal", from.workload->principal);
 }
 
-std::shared_ptr<const WorkloadInfo> read_workload(const core_pb::Metadata& metadata) {
-  const Value istio = metadata_of(metadata, kIstio);
-  const std::string_view text = istio.text("workload");
-  if (text.empty()) return nullptr;
-  auto info = std::make_shared<WorkloadInfo>();
-  std::string* const fields[] = {&info->workload, &info->workload_namespace, &info->canonical_service,
-                                 &info->canonical_revision, &info->cluster};
-  const auto parts = split(text, ';');
-  for (size_t i = 0; i < std::min(parts.size(), std::size(fields)); ++i) {
-    if (!parts[i].empty()) *fields[i] = parts[i];
+// Replicas say the same of themselves: one copy serves all endpoints of a set that do.
+class Workloads {
+ public:
+  std::shared_ptr<const WorkloadInfo> read(const core_pb::Metadata& metadata) {
+    const std::string_view text = metadata_text(metadata, kIstio, "workload");
+    if (text.empty()) return nullptr;
+    const std::string_view app = metadata_text(metadata, kWeft, "app");
+    const std::string_view version = metadata_text(metadata, kWeft, "version");
+    const std::string_view principal = metadata_text(metadata, kWeft, "principal");
+    auto& known = known_[{text, app, version, principal}];
+    if (known) return known;
+    auto info = std::make_shared<WorkloadInfo>();
+    std::string* const fields[] = {&info->workload, &info->workload_namespace, &info->canonical_service,
+                                   &info->canonical_revision, &info->cluster};
+    const auto parts = split(text, ';');
+    for (size_t i = 0; i < std::min(parts.size(), std::size(fields)); ++i) {
+      if (!parts[i].empty()) *fields[i] = parts[i];
+    }
+    if (!app.empty()) info->app = app;
+    if (!version.empty()) info->version = version;
+    info->principal = principal;
+    known = std::move(info);
+    return known;
   }
-  const Value weft = metadata_of(metadata, kWeft);
-  if (const auto app = weft.text("app"); !app.empty()) info->app = app;
-  if (const auto version = weft.text("version"); !version.empty()) info->version = version;
-  info->principal = weft.text("principal");
-  return info;
-}
+
+ private:
+  // Views into the message that is being read, which outlives this.
+  using Key = std::tuple<std::string_view, std::string_view, std::string_view, std::string_view>;
+  std::map<Key, std::shared_ptr<const WorkloadInfo>> known_;
+};
 
 void write_address(const Endpoint& from, endpoint_pb::Endpoint& to) {
   write(from.address, *to.mutable_address());
@@ -78,7 +93,7 @@ Read<> read_address(const endpoint_pb::Endpoint& from, Endpoint& to, const Place
   return {};
 }
 
-Read<Endpoint> read(const endpoint_pb::LbEndpoint& from, const Place& at) {
+Read<Endpoint> read_endpoint(const endpoint_pb::LbEndpoint& from, Workloads& workloads, const Place& at) {
   Endpoint endpoint;
   if (!from.has_endpoint()) return refuse(at("endpoint"), "is missing");
   WEFT_CHECK_OK(read_address(from.endpoint(), endpoint, at("endpoint")));
@@ -96,8 +111,8 @@ Read<Endpoint> read(const endpoint_pb::LbEndpoint& from, const Place& at) {
       break;
   }
   if (from.has_metadata()) {
-    endpoint.mesh_tls = metadata_of(from.metadata(), kTransportSocketMatch).text("tlsMode") == "istio";
-    endpoint.workload = read_workload(from.metadata());
+    endpoint.mesh_tls = metadata_text(from.metadata(), kTransportSocketMatch, "tlsMode") == "istio";
+    endpoint.workload = workloads.read(from.metadata());
   }
   return endpoint;
 }
@@ -137,6 +152,7 @@ endpoint_pb::ClusterLoadAssignment to_message(const model::EndpointSet& from) {
 Read<model::EndpointSet> read_endpoints(const endpoint_pb::ClusterLoadAssignment& from, const Place& at) {
   model::EndpointSet set;
   set.cluster = from.cluster_name();
+  Workloads workloads;
   for (int i = 0; i < from.endpoints_size(); ++i) {
     const auto& group = from.endpoints(i);
     const Place place = at("endpoints", static_cast<size_t>(i));
@@ -144,7 +160,8 @@ Read<model::EndpointSet> read_endpoints(const endpoint_pb::ClusterLoadAssignment
     const model::Locality locality{group.locality().region(), group.locality().zone(),
                                    group.locality().sub_zone()};
     for (int j = 0; j < group.lb_endpoints_size(); ++j) {
-      WEFT_TRY(Endpoint endpoint, read(group.lb_endpoints(j), place("lb_endpoints", static_cast<size_t>(j))));
+      WEFT_TRY(Endpoint endpoint, read_endpoint(group.lb_endpoints(j), workloads,
+                                                place("lb_endpoints", static_cast<size_t>(j))));
       endpoint.priority = group.priority();
       endpoint.locality = locality;
       set.endpoints.push_back(std::move(endpoint));

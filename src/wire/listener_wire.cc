@@ -252,6 +252,21 @@ Read<> read_chains(const listener_pb::Listener& from, model::Listener& to, const
     WEFT_TRY(to.default_chain, read(from.default_filter_chain(), place));
     if (to.default_chain->match != FilterChainMatch{}) return not_supported(place("filter_chain_match"));
   }
+  for (size_t i = 0; i < to.chains.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      if (to.chains[i].match != to.chains[j].match) continue;
+      const Place chain = at("filter_chains", i);
+      return refuse(chain("filter_chain_match"), concat("is the same as that of filter_chains[", j, "]"));
+    }
+  }
+  // An Envoy adds the inspector where a match needs it and nobody asked for it.
+  for (const FilterChain& chain : to.chains) {
+    const FilterChainMatch& match = chain.match;
+    const bool tells_by_tls = !match.server_names.empty() || !match.application_protocols.empty();
+    if (match.transport_protocol == "tls" || (match.transport_protocol.empty() && tells_by_tls)) {
+      to.tls_inspector = true;
+    }
+  }
   if (to.chains.empty() && !to.default_chain)
     return refuse(at("filter_chains"), "is empty, and there is no default_filter_chain");
   return {};

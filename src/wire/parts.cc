@@ -368,6 +368,14 @@ Value metadata_of(const core_pb::Metadata& metadata, const std::string& filter) 
   return it == metadata.filter_metadata().end() ? Value() : read(it->second);
 }
 
+std::string_view metadata_text(const core_pb::Metadata& metadata, const std::string& filter,
+                               const std::string& name) {
+  const auto held = metadata.filter_metadata().find(filter);
+  if (held == metadata.filter_metadata().end()) return {};
+  const auto member = held->second.fields().find(name);
+  return member == held->second.fields().end() ? std::string_view() : member->second.string_value();
+}
+
 void set_metadata(core_pb::Metadata& metadata, const std::string& filter, std::string_view name,
                   Value value) {
   auto& fields = *(*metadata.mutable_filter_metadata())[filter].mutable_fields();

@@ -109,6 +109,9 @@ Value read(const google::protobuf::Struct& from);
 
 // The metadata of one filter; null where there is none.
 Value metadata_of(const core_pb::Metadata& metadata, const std::string& filter);
+// One text of it, without a copy; empty where it is not there.
+std::string_view metadata_text(const core_pb::Metadata& metadata, const std::string& filter,
+                               const std::string& name);
 void set_metadata(core_pb::Metadata& metadata, const std::string& filter, std::string_view name, Value value);
 
 inline constexpr char kWeft[] = "weft";

@@ -1,6 +1,7 @@
 #include "wire/route_wire.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/check.h"
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
@@ -768,6 +769,34 @@ route_pb::RouteConfiguration to_message(const model::RouteConfig& from) {
   return to;
 }
 
+namespace {
+
+// Exact, "*.suffix", "prefix.*" or "*"; and no host may belong to two.
+Read<> check_domains(const model::RouteConfig& config, const Place& at) {
+  std::set<std::string> seen;
+  for (size_t i = 0; i < config.virtual_hosts.size(); ++i) {
+    const auto& domains = config.virtual_hosts[i].domains;
+    for (size_t j = 0; j < domains.size(); ++j) {
+      const Place host = at("virtual_hosts", i);
+      const Place place = host("domains", j);
+      const size_t star = domains[j].find('*');
+      const bool star_is_at_an_end = star == 0 || star + 1 == domains[j].size();
+      if (domains[j].empty()) return refuse(place, "is empty");
+      if (star != std::string::npos &&
+          (!star_is_at_an_end || domains[j].find('*', star + 1) != std::string::npos)) {
+        return refuse(place, concat("is \"", printable(domains[j]),
+                                    "\"; a wildcard stands at the beginning or the end"));
+      }
+      if (!seen.insert(to_lower(domains[j])).second) {
+        return refuse(place, concat("is \"", printable(domains[j]), "\", and so is another's"));
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
 Read<std::shared_ptr<const model::RouteConfig>> from_message(const route_pb::RouteConfiguration& from,
                                                              const Place& at) {
   auto config = std::make_shared<model::RouteConfig>();
@@ -777,6 +806,7 @@ Read<std::shared_ptr<const model::RouteConfig>> from_message(const route_pb::Rou
     WEFT_TRY(auto host, read(from.virtual_hosts(i), at("virtual_hosts", static_cast<size_t>(i))));
     config->virtual_hosts.push_back(std::move(host));
   }
+  WEFT_CHECK_OK(check_domains(*config, at));
   WEFT_TRY(config->edits, read_edits(from, at));
   config->ignore_port_in_host = from.ignore_port_in_host_matching();
   return config;
