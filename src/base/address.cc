@@ -34,7 +34,8 @@ IpAddress IpAddress::v6(const std::array<uint8_t, 16>& bytes) {
 
 bool IpAddress::is_unspecified() const {
   const size_t from = v4_ ? 12 : 0;
-  return std::all_of(bytes_.begin() + static_cast<long>(from), bytes_.end(), [](uint8_t b) { return b == 0; });
+  return std::all_of(bytes_.begin() + static_cast<long>(from), bytes_.end(),
+                     [](uint8_t b) { return b == 0; });
 }
 
 bool IpAddress::is_loopback() const {
@@ -72,7 +73,8 @@ Result<SocketAddress> SocketAddress::parse(std::string_view text) {
   WEFT_TRY(address.ip, IpAddress::parse(host));
   const auto port = parse_unsigned(text.substr(colon + 1));
   if (!port || *port > 65535) {
-    return fail(Error::Kind::invalid, concat("'", printable(text, 64), "' has a port that is not 0 to 65535"));
+    return fail(Error::Kind::invalid,
+                concat("'", printable(text, 64), "' has a port that is not 0 to 65535"));
   }
   address.port = static_cast<uint16_t>(*port);
   return address;

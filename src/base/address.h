@@ -72,6 +72,7 @@ struct std::hash<weft::IpAddress> {
 template <>
 struct std::hash<weft::SocketAddress> {
   size_t operator()(const weft::SocketAddress& address) const noexcept {
-    return std::hash<weft::IpAddress>{}(address.ip) * 31 + address.port + std::hash<std::string>{}(address.path);
+    return std::hash<weft::IpAddress>{}(address.ip) * 31 + address.port +
+           std::hash<std::string>{}(address.path);
   }
 };

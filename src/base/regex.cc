@@ -12,8 +12,8 @@ Result<Regex> Regex::compile(std::string_view pattern) {
   options.set_max_mem(1 << 20);
   auto re = std::make_shared<const re2::RE2>(re2::StringPiece(pattern.data(), pattern.size()), options);
   if (!re->ok()) {
-    return fail(Error::Kind::invalid,
-                concat("the regular expression '", printable(pattern, 80), "' does not compile: ", re->error()));
+    return fail(Error::Kind::invalid, concat("the regular expression '", printable(pattern, 80),
+                                             "' does not compile: ", re->error()));
   }
   return Regex(std::move(re));
 }

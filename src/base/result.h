@@ -28,17 +28,17 @@ using Result = std::expected<T, Error>;
 #define WEFT_CONCAT2(a, b) a##b
 #define WEFT_CONCAT(a, b) WEFT_CONCAT2(a, b)
 
-#define WEFT_TRY_AS(tmp, returns, lhs, ...)                       \
-  auto tmp = (__VA_ARGS__);                                       \
-  if (!tmp) returns std::unexpected(std::move(tmp).error());      \
+#define WEFT_TRY_AS(tmp, returns, lhs, ...)                  \
+  auto tmp = (__VA_ARGS__);                                  \
+  if (!tmp) returns std::unexpected(std::move(tmp).error()); \
   lhs = std::move(*tmp)
 #define WEFT_TRY(lhs, ...) WEFT_TRY_AS(WEFT_CONCAT(try_, __COUNTER__), return, lhs, __VA_ARGS__)
 #define WEFT_CO_TRY(lhs, ...) WEFT_TRY_AS(WEFT_CONCAT(try_, __COUNTER__), co_return, lhs, __VA_ARGS__)
 
-#define WEFT_OK_AS(tmp, returns, ...)                                    \
-  do {                                                                   \
-    auto tmp = (__VA_ARGS__);                                            \
-    if (!tmp) returns std::unexpected(std::move(tmp).error());           \
+#define WEFT_OK_AS(tmp, returns, ...)                          \
+  do {                                                         \
+    auto tmp = (__VA_ARGS__);                                  \
+    if (!tmp) returns std::unexpected(std::move(tmp).error()); \
   } while (false)
 #define WEFT_CHECK_OK(...) WEFT_OK_AS(WEFT_CONCAT(ok_, __COUNTER__), return, __VA_ARGS__)
 #define WEFT_CO_CHECK_OK(...) WEFT_OK_AS(WEFT_CONCAT(ok_, __COUNTER__), co_return, __VA_ARGS__)

@@ -38,7 +38,8 @@ std::string concat(const Parts&... parts) {
 }
 
 // The candidate nearest to `word` by edit distance, if near enough to suggest ("did you mean").
-std::optional<std::string_view> nearest(std::string_view word, const std::vector<std::string_view>& candidates);
+std::optional<std::string_view> nearest(std::string_view word,
+                                        const std::vector<std::string_view>& candidates);
 
 // Bytes for a log line or message: control characters, quotes and backslash as \xNN, at most `limit` bytes.
 std::string printable(std::string_view text, size_t limit = 200);

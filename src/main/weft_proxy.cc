@@ -84,7 +84,8 @@ Flags parse_flags(int argc, char** argv) {
 
 std::string read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file) die(1, concat("cannot read ", path, ": is the path right, and readable for uid ", getuid(), "?"));
+  if (!file)
+    die(1, concat("cannot read ", path, ": is the path right, and readable for uid ", getuid(), "?"));
   std::ostringstream text;
   text << file.rdbuf();
   return std::move(text).str();
@@ -105,7 +106,8 @@ Duration drain_time(const wire::Bootstrap& bootstrap) {
   return std::chrono::seconds(45);
 }
 
-// SIGTERM: drain, wait until the last connection is gone or the time is up, leave. A second signal leaves now.
+// SIGTERM: drain, wait until the last connection is gone or the time is up, leave. A second signal leaves
+// now.
 io::Task<void> await_end(io::EpollLoop& loop, io::Signals& signals, proxy::Proxy& proxy, Duration patience) {
   co_await signals.next();
   proxy.drain();
@@ -141,7 +143,8 @@ int main(int argc, char** argv) {
   auto signals = io::Signals::make(*main_loop, {SIGTERM, SIGINT});
   if (!signals) die(1, signals.error().to_string());
 
-  const unsigned workers = flags.concurrency > 0 ? flags.concurrency : std::max(1u, std::thread::hardware_concurrency());
+  const unsigned workers =
+      flags.concurrency > 0 ? flags.concurrency : std::max(1u, std::thread::hardware_concurrency());
   std::vector<std::unique_ptr<io::EpollLoop>> worker_loops;
   std::vector<io::Loop*> loops;
   for (unsigned i = 0; i < workers; ++i) {

@@ -34,12 +34,12 @@ struct Locality {
 
 struct Endpoint {
   SocketAddress address;
-  std::string hostname;       // for DNS clusters: the name to resolve (address.port holds the port)
+  std::string hostname;  // for DNS clusters: the name to resolve (address.port holds the port)
   uint32_t weight = 1;
   bool healthy = true;
   uint32_t priority = 0;
   Locality locality;
-  bool mesh_tls = false;      // envoy.transport_socket_match {tlsMode: istio}
+  bool mesh_tls = false;                         // envoy.transport_socket_match {tlsMode: istio}
   std::shared_ptr<const WorkloadInfo> workload;  // null: unknown
   bool operator==(const Endpoint& other) const {
     return address == other.address && hostname == other.hostname && weight == other.weight &&
@@ -88,15 +88,15 @@ enum class Discovery : uint8_t { fixed, eds, strict_dns, logical_dns, original_d
 struct Cluster {
   std::string name;
   Discovery discovery = Discovery::fixed;
-  std::string eds_service_name;           // empty: the name
-  EndpointSet fixed_endpoints;            // fixed and DNS
+  std::string eds_service_name;  // empty: the name
+  EndpointSet fixed_endpoints;   // fixed and DNS
   LbPolicy lb = LbPolicy::round_robin;
   uint32_t least_request_choices = 2;
   uint64_t ring_size_min = 1024, ring_size_max = 8 * 1024 * 1024, maglev_table = 65537;
   Duration connect_timeout = std::chrono::seconds(5);
   PoolLimits limits;
   std::optional<OutlierDetection> outlier;
-  uint32_t panic_threshold_percent = 50;  // healthy_panic_threshold; Istio's minHealthPercent sets it
+  uint32_t panic_threshold_percent = 50;     // healthy_panic_threshold; Istio's minHealthPercent sets it
   uint32_t max_requests_per_connection = 0;  // 0: no limit
   std::optional<Duration> idle_timeout;      // of pooled connections; default 1 h
   std::optional<Duration> max_connection_duration;
@@ -110,17 +110,17 @@ struct Cluster {
   std::optional<TcpKeepalive> keepalive;
   // The transport of every endpoint, unless `mesh_tls` says otherwise for those that have it.
   std::optional<UpstreamTls> tls;
-  std::optional<UpstreamTls> mesh_tls;    // transport_socket_matches: tlsMode-istio
+  std::optional<UpstreamTls> mesh_tls;  // transport_socket_matches: tlsMode-istio
   Duration dns_refresh = std::chrono::seconds(5);
   // original_dst: take the address from this header instead ("x-envoy-original-dst-host")
   bool original_dst_use_header = false;
   std::optional<uint16_t> original_dst_port_override;
-  std::optional<IpAddress> bind_source;   // upstream_bind_config (inbound passthrough 127.0.0.6)
+  std::optional<IpAddress> bind_source;  // upstream_bind_config (inbound passthrough 127.0.0.6)
 
   // From filter metadata "istio": what the metrics call the destination.
   std::string service_host, service_name, service_namespace;
   std::string subset;
-  std::string config_path;                // of the DestinationRule
+  std::string config_path;  // of the DestinationRule
   bool operator==(const Cluster&) const = default;
 };
 

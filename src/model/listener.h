@@ -31,10 +31,25 @@ struct AccessLog {
   bool operator==(const AccessLog&) const = default;
 };
 
-enum class ForwardClientCert : uint8_t { sanitize, forward_only, append_forward, sanitize_set, always_forward_only };
+enum class ForwardClientCert : uint8_t {
+  sanitize,
+  forward_only,
+  append_forward,
+  sanitize_set,
+  always_forward_only
+};
 
 struct HttpFilter {
-  enum class Kind : uint8_t { rbac, fault, cors, grpc_stats, istio_stats, istio_alpn, metadata_exchange, router };
+  enum class Kind : uint8_t {
+    rbac,
+    fault,
+    cors,
+    grpc_stats,
+    istio_stats,
+    istio_alpn,
+    metadata_exchange,
+    router
+  };
   Kind kind = Kind::router;
   std::string name;
   std::shared_ptr<const Rbac> rbac;  // kind rbac
@@ -53,7 +68,7 @@ struct HttpManager {
   std::shared_ptr<const RouteConfig> inline_routes;  // these
   std::vector<HttpFilter> filters;                   // in order; the router is last
   std::vector<AccessLog> access_logs;
-  std::vector<std::string> upgrades;                 // "websocket", "CONNECT"
+  std::vector<std::string> upgrades;                       // "websocket", "CONNECT"
   Duration stream_idle_timeout = std::chrono::minutes(5);  // zero: off
   Duration request_timeout = Duration::zero();
   Duration request_headers_timeout = Duration::zero();
@@ -85,7 +100,7 @@ struct HttpManager {
   ServerHeader server_header = ServerHeader::overwrite;
   uint32_t http2_max_concurrent_streams = 0;  // 0: default
   uint32_t http2_initial_stream_window = 0, http2_initial_connection_window = 0;
-  bool allow_connect = false;                 // RFC 8441
+  bool allow_connect = false;  // RFC 8441
   bool operator==(const HttpManager& other) const;
 };
 
@@ -94,7 +109,7 @@ struct TcpProxy {
   std::string stat_prefix;
   std::vector<std::pair<std::string, uint32_t>> clusters;  // name, weight
   uint32_t total_weight = 1;
-  Duration idle_timeout = std::chrono::hours(1);           // zero: off
+  Duration idle_timeout = std::chrono::hours(1);  // zero: off
   std::optional<Duration> max_connection_duration;
   std::vector<AccessLog> access_logs;
   std::string origin;
@@ -128,7 +143,7 @@ struct Listener {
   std::vector<SocketAddress> additional_addresses;
   Direction direction = Direction::unspecified;
   bool bind_to_port = true;
-  bool use_original_dst = false;       // hand the connection to the listener of its original destination
+  bool use_original_dst = false;  // hand the connection to the listener of its original destination
   bool original_dst_filter = false;
   bool tls_inspector = false;
   bool http_inspector = false;

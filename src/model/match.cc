@@ -44,13 +44,18 @@ Result<StringMatch> StringMatch::regex_match(std::string_view pattern) {
 
 bool StringMatch::matches(std::string_view text) const {
   switch (kind) {
-    case Kind::exact: return ignore_case ? equal_ignoring_case(text, value) : text == value;
-    case Kind::prefix: return ignore_case ? starts_with_ignoring_case(text, value) : text.starts_with(value);
+    case Kind::exact:
+      return ignore_case ? equal_ignoring_case(text, value) : text == value;
+    case Kind::prefix:
+      return ignore_case ? starts_with_ignoring_case(text, value) : text.starts_with(value);
     case Kind::suffix:
       if (!ignore_case) return text.ends_with(value);
-      return text.size() >= value.size() && equal_ignoring_case(text.substr(text.size() - value.size()), value);
-    case Kind::contains: return model::contains(text, value, ignore_case);
-    case Kind::regex: return regex->matches_fully(text);
+      return text.size() >= value.size() &&
+             equal_ignoring_case(text.substr(text.size() - value.size()), value);
+    case Kind::contains:
+      return model::contains(text, value, ignore_case);
+    case Kind::regex:
+      return regex->matches_fully(text);
   }
   return false;
 }

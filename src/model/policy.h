@@ -13,28 +13,28 @@ namespace weft::model {
 // A tree of tests. It serves as permission (what is asked for) and as principal (who asks).
 struct Condition {
   enum class Kind : uint8_t {
-    any,                    // always true
-    all_of,                 // every child (true when there is none)
-    any_of,                 // at least one child
-    none_of,                // exactly one child, negated
-    header,                 // HTTP only
-    url_path,               // HTTP only; path without query
+    any,       // always true
+    all_of,    // every child (true when there is none)
+    any_of,    // at least one child
+    none_of,   // exactly one child, negated
+    header,    // HTTP only
+    url_path,  // HTTP only; path without query
     destination_ip,
     destination_port,
-    destination_port_range, // [port, port_end)
-    requested_server_name,  // SNI
-    source_ip,              // peer, or what PROXY protocol said
-    direct_remote_ip,       // the packet's peer
-    remote_ip,              // from X-Forwarded-For, as far as trusted
-    authenticated,          // peer identity over mTLS; no `value` (empty exact) means any authenticated peer
-    metadata,               // dynamic metadata: never matches, kept for what refuses by it
-    path_template,          // HTTP only; Istio's {*} and {**}: `value.value` holds the template
+    destination_port_range,  // [port, port_end)
+    requested_server_name,   // SNI
+    source_ip,               // peer, or what PROXY protocol said
+    direct_remote_ip,        // the packet's peer
+    remote_ip,               // from X-Forwarded-For, as far as trusted
+    authenticated,           // peer identity over mTLS; no `value` (empty exact) means any authenticated peer
+    metadata,                // dynamic metadata: never matches, kept for what refuses by it
+    path_template,           // HTTP only; Istio's {*} and {**}: `value.value` holds the template
   };
   Kind kind = Kind::any;
   std::vector<Condition> children;
   HeaderMatch header;
-  StringMatch value;               // url_path, requested_server_name, authenticated, path_template
-  std::vector<Cidr> ranges;        // *_ip: any of
+  StringMatch value;         // url_path, requested_server_name, authenticated, path_template
+  std::vector<Cidr> ranges;  // *_ip: any of
   uint16_t port = 0;
   uint32_t port_end = 0;
   bool any_authenticated = false;  // authenticated: any peer with a verified identity
@@ -43,7 +43,7 @@ struct Condition {
 };
 
 struct RbacPolicy {
-  std::string name;  // "ns[default]-policy[allow-web]-rule[0]": what a denial names
+  std::string name;                    // "ns[default]-policy[allow-web]-rule[0]": what a denial names
   std::vector<Condition> permissions;  // any of
   std::vector<Condition> principals;   // any of
   bool operator==(const RbacPolicy&) const = default;

@@ -55,8 +55,8 @@ struct RetryPolicy {
     http3_post_connect_failure = 1u << 15,
   };
   uint32_t on = 0;
-  uint32_t attempts = 1;  // retries after the first try (num_retries)
-  Duration per_try_timeout = Duration::zero();       // zero: none
+  uint32_t attempts = 1;                        // retries after the first try (num_retries)
+  Duration per_try_timeout = Duration::zero();  // zero: none
   Duration per_try_idle_timeout = Duration::zero();
   std::vector<uint32_t> status_codes;
   Duration back_off_base = std::chrono::milliseconds(25);
@@ -97,29 +97,29 @@ struct Mirror {
 struct ForwardAction {
   std::vector<WeightedCluster> clusters;  // one or more; a request picks by weight
   uint32_t total_weight = 1;
-  std::string cluster_header;             // not empty: the header that names the cluster
+  std::string cluster_header;  // not empty: the header that names the cluster
   std::optional<std::string> prefix_rewrite;
   std::optional<Regex> regex_rewrite;
   std::string regex_substitution;
-  std::string host_rewrite;               // empty: none
+  std::string host_rewrite;  // empty: none
   bool auto_host_rewrite = false;
-  Duration timeout = Duration::zero();    // zero: none. xDS's unset default of 15 s is filled in by wire
-  std::optional<Duration> idle_timeout;   // overrides the connection manager's stream idle timeout
+  Duration timeout = Duration::zero();       // zero: none. xDS's unset default of 15 s is filled in by wire
+  std::optional<Duration> idle_timeout;      // overrides the connection manager's stream idle timeout
   std::optional<Duration> max_grpc_timeout;  // set: grpc-timeout is obeyed, capped by it (zero: no cap)
   std::optional<RetryPolicy> retry;
   std::vector<Mirror> mirrors;
   std::vector<HashPolicy> hash_policies;
-  std::vector<std::string> upgrades;      // beyond the connection manager's
+  std::vector<std::string> upgrades;  // beyond the connection manager's
   // Which status answers an unknown cluster; Istio 503, Gateway API 500.
   int cluster_not_found_status = 503;
   bool operator==(const ForwardAction&) const = default;
 };
 
 struct RedirectAction {
-  std::string scheme;     // empty: keep
+  std::string scheme;  // empty: keep
   bool https = false;
-  std::string host;       // empty: keep
-  uint32_t port = 0;      // 0: keep
+  std::string host;   // empty: keep
+  uint32_t port = 0;  // 0: keep
   std::optional<std::string> path;
   std::optional<std::string> prefix_rewrite;
   std::optional<Regex> regex_rewrite;
@@ -146,8 +146,8 @@ struct FaultDelay {
   bool operator==(const FaultDelay&) const = default;
 };
 struct FaultAbort {
-  int http_status = 0;      // or
-  int grpc_status = -1;     // >= 0
+  int http_status = 0;   // or
+  int grpc_status = -1;  // >= 0
   uint32_t per_million = 0;
   bool operator==(const FaultAbort&) const = default;
 };
@@ -158,7 +158,7 @@ struct RouteMatch {
   std::string path = "/";
   std::optional<Regex> regex;
   bool ignore_case = false;
-  std::vector<HeaderMatch> headers;     // all must hold
+  std::vector<HeaderMatch> headers;  // all must hold
   std::vector<QueryMatch> query;
   bool grpc_only = false;
   std::optional<uint32_t> runtime_per_million;  // matches that share of requests only
@@ -172,8 +172,8 @@ struct Route {
   HeaderEdits edits;
   std::optional<FaultDelay> fault_delay;
   std::optional<FaultAbort> fault_abort;
-  // Which object of the user's chose this: "VirtualService default/reviews http[0] mesh.yaml:14", for explain,
-  // logs and the metadata that Istio puts there.
+  // Which object of the user's chose this: "VirtualService default/reviews http[0] mesh.yaml:14", for
+  // explain, logs and the metadata that Istio puts there.
   std::string origin;
   // istio filter metadata "config": the path of the VirtualService, as Istio writes it.
   std::string config_path;
@@ -185,7 +185,7 @@ struct VirtualHost {
   std::vector<std::string> domains;  // exact, "*.suffix", "prefix.*", "*"
   std::vector<Route> routes;         // the first match wins
   HeaderEdits edits;
-  bool require_tls = false;          // 301 to https (config.route.v3.VirtualHost.ALL)
+  bool require_tls = false;  // 301 to https (config.route.v3.VirtualHost.ALL)
   bool include_attempt_count = false;
   std::optional<RetryPolicy> retry;
   bool operator==(const VirtualHost&) const = default;

@@ -12,7 +12,8 @@ namespace weft::model {
 struct SecretRef {
   enum class Source : uint8_t {
     none,
-    workload,  // SDS through the node's own agent: "default" and "ROOTCA" are the workload's identity and the mesh's roots
+    workload,  // SDS through the node's own agent: "default" and "ROOTCA" are the workload's identity and the
+               // mesh's roots
     ads,       // an SDS resource of that name from the control plane ("kubernetes://web-tls")
     files,     // paths below; read again when they change
     inline_,   // PEM text below
@@ -21,7 +22,7 @@ struct SecretRef {
   std::string name;
   std::string certificate;  // path or PEM, by source
   std::string key;
-  std::string ca;           // path or PEM of trusted roots
+  std::string ca;  // path or PEM of trusted roots
   bool operator==(const SecretRef&) const = default;
 };
 

@@ -17,16 +17,24 @@ constexpr Duration kSweepInterval = std::chrono::seconds(1);
 net::PoolOptions pool_options(const model::Cluster& cluster, Carriage carriage, bool tls) {
   net::PoolOptions options;
   switch (carriage) {
-    case Carriage::http1: options.protocol = net::PoolOptions::Protocol::http1; break;
-    case Carriage::http2: options.protocol = net::PoolOptions::Protocol::http2; break;
-    case Carriage::mesh: options.protocol = net::PoolOptions::Protocol::by_alpn; break;
-    case Carriage::tcp: break;
+    case Carriage::http1:
+      options.protocol = net::PoolOptions::Protocol::http1;
+      break;
+    case Carriage::http2:
+      options.protocol = net::PoolOptions::Protocol::http2;
+      break;
+    case Carriage::mesh:
+      options.protocol = net::PoolOptions::Protocol::by_alpn;
+      break;
+    case Carriage::tcp:
+      break;
   }
   if (carriage == Carriage::mesh) options.client.h2 = http::H2Limits::between_sidecars();
   options.client.max_requests = cluster.max_requests_per_connection;
   options.client.max_concurrent_streams = cluster.max_concurrent_streams;
   options.client.secure = tls;
-  if (cluster.max_connection_duration) options.client.max_connection_duration = *cluster.max_connection_duration;
+  if (cluster.max_connection_duration)
+    options.client.max_connection_duration = *cluster.max_connection_duration;
   options.connect_timeout = cluster.connect_timeout;
   if (cluster.idle_timeout) options.idle_timeout = *cluster.idle_timeout;
   return options;
@@ -44,7 +52,11 @@ bool same_transport(const model::Cluster& a, const model::Cluster& b) {
 
 BackendCluster::BackendCluster(io::Loop& loop, net::Resolver& resolver,
                                std::shared_ptr<const CompiledCluster> config)
-    : loop_(loop), resolver_(resolver), resolved_(loop), sweep_timer_(loop, [this] { sweep(); }), tasks_(loop) {
+    : loop_(loop),
+      resolver_(resolver),
+      resolved_(loop),
+      sweep_timer_(loop, [this] { sweep(); }),
+      tasks_(loop) {
   update(std::move(config));
   sweep_timer_.arm_after(kSweepInterval);
 }
@@ -101,11 +113,18 @@ void BackendCluster::update(std::shared_ptr<const CompiledCluster> config) {
 void BackendCluster::apply_endpoints() {
   const model::EndpointSet* endpoints = nullptr;
   switch (config_->model->discovery) {
-    case model::Discovery::eds: endpoints = config_->endpoints.get(); break;
-    case model::Discovery::fixed: endpoints = &config_->model->fixed_endpoints; break;
+    case model::Discovery::eds:
+      endpoints = config_->endpoints.get();
+      break;
+    case model::Discovery::fixed:
+      endpoints = &config_->model->fixed_endpoints;
+      break;
     case model::Discovery::strict_dns:
-    case model::Discovery::logical_dns: endpoints = resolved_endpoints_.get(); break;
-    case model::Discovery::original_dst: return;
+    case model::Discovery::logical_dns:
+      endpoints = resolved_endpoints_.get();
+      break;
+    case model::Discovery::original_dst:
+      return;
   }
   static const model::EndpointSet kNone;
   for (auto& host : balancer_->update(endpoints ? *endpoints : kNone)) release(std::move(host));
@@ -158,17 +177,20 @@ io::Task<void> BackendCluster::resolve_names() {
 }
 
 std::expected<std::shared_ptr<balance::Host>, PickFailure> BackendCluster::pick(
-    const policy::Permit&, const balance::PickContext& context, const std::optional<SocketAddress>& destination) {
+    const policy::Permit&, const balance::PickContext& context,
+    const std::optional<SocketAddress>& destination) {
   if (!config_->awaits_secret.empty()) return std::unexpected(PickFailure::awaits_secret);
   if (config_->model->discovery == model::Discovery::original_dst) {
     if (!destination) return std::unexpected(PickFailure::no_hosts);
     SocketAddress address = *destination;
-    if (config_->model->original_dst_port_override) address.port = *config_->model->original_dst_port_override;
+    if (config_->model->original_dst_port_override)
+      address.port = *config_->model->original_dst_port_override;
     auto& host = original_hosts_[address];
     if (!host) {
       model::Endpoint endpoint;
       endpoint.address = address;
-      host = std::make_shared<balance::Host>(std::move(endpoint), std::make_shared<balance::HostHealth>(address));
+      host = std::make_shared<balance::Host>(std::move(endpoint),
+                                             std::make_shared<balance::HostHealth>(address));
     }
     return host;
   }
@@ -207,7 +229,8 @@ net::Pool& BackendCluster::pool(const std::shared_ptr<balance::Host>& host, Carr
   return *pool;
 }
 
-io::Task<Result<net::Pool::Connected>> BackendCluster::open(SocketAddress address, bool mesh_tls, Carriage carriage) {
+io::Task<Result<net::Pool::Connected>> BackendCluster::open(SocketAddress address, bool mesh_tls,
+                                                            Carriage carriage) {
   io::ConnectOptions options;
   options.timeout = config_->model->connect_timeout;
   options.source = config_->model->bind_source;
@@ -216,7 +239,8 @@ io::Task<Result<net::Pool::Connected>> BackendCluster::open(SocketAddress addres
   const bool wants_tls = mesh_tls || config_->model->tls.has_value();
   std::shared_ptr<const tls::ClientContext> context = tls ? tls->context(carriage) : nullptr;
   if (wants_tls && !context) {
-    co_return fail(Error::Kind::unavailable, concat("the secret '", config_->awaits_secret, "' has not come yet"));
+    co_return fail(Error::Kind::unavailable,
+                   concat("the secret '", config_->awaits_secret, "' has not come yet"));
   }
   auto stream = co_await loop_.connect(address, options);
   if (!stream) co_return fail(std::move(stream).error().within(address.to_string()));
@@ -228,8 +252,9 @@ io::Task<Result<net::Pool::Connected>> BackendCluster::open(SocketAddress addres
 }
 
 io::Task<Result<std::unique_ptr<io::Stream>>> BackendCluster::connect(std::shared_ptr<balance::Host> host,
-                                                                     Carriage carriage) {
-  WEFT_CO_TRY(net::Pool::Connected connected, co_await open(host->address(), speaks_mesh_tls(*host), carriage));
+                                                                      Carriage carriage) {
+  WEFT_CO_TRY(net::Pool::Connected connected,
+              co_await open(host->address(), speaks_mesh_tls(*host), carriage));
   co_return std::move(connected.stream);
 }
 
@@ -243,8 +268,9 @@ void BackendCluster::sweep() {
     if (host->active_requests > 0 || host->active_connections > 0) return false;
     auto* pools = static_cast<HostPools*>(host->attachment.get());
     if (pools == nullptr) return true;
-    return std::all_of(std::begin(pools->pools), std::end(pools->pools),
-                       [](const auto& pool) { return !pool || pool->counts().open + pool->counts().pending == 0; });
+    return std::all_of(std::begin(pools->pools), std::end(pools->pools), [](const auto& pool) {
+      return !pool || pool->counts().open + pool->counts().pending == 0;
+    });
   };
   std::erase_if(leaving_, finished);
   std::erase_if(original_hosts_, [&](const auto& entry) { return finished(entry.second); });

@@ -26,8 +26,8 @@ namespace weft::proxy {
 
 // The pools of one host, and what is counted of it. Attached to balance::Host.
 struct HostPools {
-  std::unique_ptr<net::Pool> pools[4];  // by Carriage; made on first use
-  uint64_t trust_generation = 0;        // of the contexts that the connections were made with
+  std::unique_ptr<net::Pool> pools[4];              // by Carriage; made on first use
+  uint64_t trust_generation = 0;                    // of the contexts that the connections were made with
   std::shared_ptr<telemetry::PeerMetrics> metrics;  // source reporter's, resolved once
   bool failed_to_connect_last = false;
   uint64_t connect_failures = 0, connects = 0;
@@ -51,9 +51,9 @@ class BackendCluster {
 
   // Only what was authorised may be sent on: the Permit is the proof, and is used up.
   // `destination` is where an original_dst cluster sends to.
-  std::expected<std::shared_ptr<balance::Host>, PickFailure> pick(const policy::Permit& permit,
-                                                                  const balance::PickContext& context,
-                                                                  const std::optional<SocketAddress>& destination);
+  std::expected<std::shared_ptr<balance::Host>, PickFailure> pick(
+      const policy::Permit& permit, const balance::PickContext& context,
+      const std::optional<SocketAddress>& destination);
 
   // The pool of a host for a carriage. The host must be of this cluster.
   net::Pool& pool(const std::shared_ptr<balance::Host>& host, Carriage carriage);
@@ -63,7 +63,8 @@ class BackendCluster {
     return host.endpoint().mesh_tls && config_->model->mesh_tls.has_value();
   }
   // A connection for TCP, ready for bytes.
-  io::Task<Result<std::unique_ptr<io::Stream>>> connect(std::shared_ptr<balance::Host> host, Carriage carriage);
+  io::Task<Result<std::unique_ptr<io::Stream>>> connect(std::shared_ptr<balance::Host> host,
+                                                        Carriage carriage);
 
   void report(balance::Host& host, balance::AttemptResult result);
   const std::shared_ptr<net::Limits>& limits() const { return config_->limits; }

@@ -27,10 +27,10 @@ struct Connection {
   ConnectionTraits traits;  // original destination, source, SNI
   bool redirected = false;  // traits.destination differs from where the bytes arrived
   bool tls = false;
-  bool mesh_peer = false;   // mTLS with a weft-proxy: its notes about requests are believed
+  bool mesh_peer = false;  // mTLS with a weft-proxy: its notes about requests are believed
   std::string alpn, tls_version, cipher;
   PeerIdentity peer;
-  telemetry::PeerNames peer_names;  // views of `peer`
+  telemetry::PeerNames peer_names;                           // views of `peer`
   std::shared_ptr<const model::WorkloadInfo> peer_workload;  // from the last request's note
   std::string peer_note;                                     // that note
   // Destination reporter's series, by what decides them; few a connection.
@@ -41,8 +41,8 @@ struct Connection {
   };
   std::vector<MetricsKey> metrics;
 
-  // Where it was going before it was redirected here; nullopt: it was not, so there is nowhere to pass it on to
-  // but ourselves.
+  // Where it was going before it was redirected here; nullopt: it was not, so there is nowhere to pass it on
+  // to but ourselves.
   std::optional<SocketAddress> original_destination() const {
     return redirected ? std::optional(traits.destination) : std::nullopt;
   }
@@ -51,10 +51,10 @@ struct Connection {
   policy::ConnectionFacts facts() const;
 };
 
-// A long connection follows the configuration: where its listener was replaced, its filter chain is chosen again,
-// so that a policy holds for the next request on it, not only for the next connection. False: no chain of today
-// serves such a connection (a plain-text one under STRICT mTLS), or its network policy refuses it; the connection
-// keeps its old chain for the sake of its records, and must not be served.
+// A long connection follows the configuration: where its listener was replaced, its filter chain is chosen
+// again, so that a policy holds for the next request on it, not only for the next connection. False: no chain
+// of today serves such a connection (a plain-text one under STRICT mTLS), or its network policy refuses it;
+// the connection keeps its old chain for the sake of its records, and must not be served.
 bool follow_configuration(Connection& connection, const Config& config);
 
 }  // namespace weft::proxy

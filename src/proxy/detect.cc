@@ -47,7 +47,8 @@ Detected classify_http1(std::string_view text) {
   }
   detected.sure = true;
   if (version != std::string_view::npos) {
-    detected.application_protocols = {line.substr(version).starts_with(" HTTP/1.0") ? "http/1.0" : "http/1.1"};
+    detected.application_protocols = {line.substr(version).starts_with(" HTTP/1.0") ? "http/1.0"
+                                                                                    : "http/1.1"};
   }
   return detected;
 }

@@ -74,8 +74,9 @@ int by_source_port(const FilterChainMatch& match, const ConnectionTraits& traits
 }
 
 using Criterion = int (*)(const FilterChainMatch&, const ConnectionTraits&);
-constexpr Criterion kCriteria[] = {by_port,   by_destination, by_server_name, by_transport, by_application_protocol,
-                                   by_source, by_source_port};
+constexpr Criterion kCriteria[] = {by_port,       by_destination,          by_server_name,
+                                   by_transport,  by_application_protocol, by_source,
+                                   by_source_port};
 
 }  // namespace
 

@@ -31,7 +31,8 @@ ConnectionTraits traits(uint16_t port, bool tls, std::string sni, std::vector<st
 TEST(FilterChainMatch, picks_the_most_specific_chain_in_xds_order) {
   model::Listener listener;
   listener.chains = {
-      chain("mtls-8080", {.destination_port = 8080, .transport_protocol = "tls", .application_protocols = {"istio"}}),
+      chain("mtls-8080",
+            {.destination_port = 8080, .transport_protocol = "tls", .application_protocols = {"istio"}}),
       chain("plain-8080", {.destination_port = 8080, .transport_protocol = "raw_buffer"}),
       chain("exact-name", {.server_names = {"a.example.com"}, .transport_protocol = "tls"}),
       chain("wild-name", {.server_names = {"*.example.com"}, .transport_protocol = "tls"}),

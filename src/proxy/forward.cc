@@ -42,7 +42,8 @@ bool has_no_body(const http::Request& request) {
 
 }  // namespace
 
-void answer(net::ServerExchange& client, Recording& recording, const model::HttpManager& http, Outcome outcome) {
+void answer(net::ServerExchange& client, Recording& recording, const model::HttpManager& http,
+            Outcome outcome) {
   const bool grpc = recording.record.grpc;
   Reply reply = reply_to(outcome, grpc);
   add_response_headers(reply.head, http, client.request());
@@ -73,17 +74,26 @@ Forward::Forward(net::ServerExchange& client, Connection& connection, Recording&
       request_(client.request()),
       loop_(connection.worker.loop()),
       wake_(loop_),
-      timeout_(loop_, [this] { timeout_passed_ = true; wake_.notify(); }),
-      try_timeout_(loop_, [this] { try_timeout_passed_ = true; wake_.notify(); }),
-      idle_(loop_, [this] {
-        const TimePoint due = last_activity_ + idle_timeout_;
-        if (loop_.now() < due) {
-          idle_.arm_at(due);
-          return;
-        }
-        idle_passed_ = true;
-        wake_.notify();
-      }),
+      timeout_(loop_,
+               [this] {
+                 timeout_passed_ = true;
+                 wake_.notify();
+               }),
+      try_timeout_(loop_,
+                   [this] {
+                     try_timeout_passed_ = true;
+                     wake_.notify();
+                   }),
+      idle_(loop_,
+            [this] {
+              const TimePoint due = last_activity_ + idle_timeout_;
+              if (loop_.now() < due) {
+                idle_.arm_at(due);
+                return;
+              }
+              idle_passed_ = true;
+              wake_.notify();
+            }),
       last_activity_(loop_.now()),
       idle_timeout_(action_.idle_timeout.value_or(http_.stream_idle_timeout)) {}
 
@@ -98,13 +108,16 @@ io::Task<void> Forward::run(policy::Permit permit) {
   cluster_ = connection_.worker.backends().find(picked.cluster);
   recording_.cluster(picked.cluster, cluster_);
   if (!cluster_) {
-    co_return answer(client_, recording_, http_,
-                     Outcome::make(action_.cluster_not_found_status, "cluster_not_found", {Flag::no_cluster_found}, "",
-                                   concat("the route '", decision_.route->name, "' names the cluster '", picked.cluster,
-                                          "', which does not exist: is its host or subset defined?")));
+    co_return answer(
+        client_, recording_, http_,
+        Outcome::make(action_.cluster_not_found_status, "cluster_not_found", {Flag::no_cluster_found}, "",
+                      concat("the route '", decision_.route->name, "' names the cluster '", picked.cluster,
+                             "', which does not exist: is its host or subset defined?")));
   }
   const EventsTo client_events(client_, wake_);
-  retry_ = action_.retry ? &*action_.retry : decision_.virtual_host->retry ? &*decision_.virtual_host->retry : nullptr;
+  retry_ = action_.retry                   ? &*action_.retry
+           : decision_.virtual_host->retry ? &*decision_.virtual_host->retry
+                                           : nullptr;
   prepare_request();
   arm_timers();
   const std::optional<uint64_t> hash = hash_of_request();
@@ -180,15 +193,17 @@ void Forward::arm_timers() {
 
 std::optional<uint64_t> Forward::hash_of_request() {
   std::optional<uint64_t> hash;
-  const std::string peer_ip = action_.hash_policies.empty() ? "" : recording_.record.downstream_remote.ip.to_string();
+  const std::string peer_ip =
+      action_.hash_policies.empty() ? "" : recording_.record.downstream_remote.ip.to_string();
   for (const model::HashPolicy& policy : action_.hash_policies) {
     policy::HashInput input = policy::hash_input(policy, policy::RequestView(request_), peer_ip);
     std::string made;
     if (input.make_cookie) {
       made = std::to_string(loop_.random().next());
-      cookie_to_set_ = concat(policy.name, "=\"", made, "\"; Max-Age=",
-                              std::chrono::duration_cast<std::chrono::seconds>(*policy.cookie_ttl).count(),
-                              policy.cookie_path.empty() ? "" : "; Path=", policy.cookie_path, "; HttpOnly");
+      cookie_to_set_ =
+          concat(policy.name, "=\"", made,
+                 "\"; Max-Age=", std::chrono::duration_cast<std::chrono::seconds>(*policy.cookie_ttl).count(),
+                 policy.cookie_path.empty() ? "" : "; Path=", policy.cookie_path, "; HttpOnly");
       input.value = made;
     }
     if (!input.value) continue;
@@ -203,9 +218,12 @@ Carriage Forward::carriage_to(const balance::Host& host) const {
   if (cluster_->speaks_mesh_tls(host)) return Carriage::mesh;
   using Protocol = model::Cluster::Protocol;
   switch (cluster_->model().protocol) {
-    case Protocol::http1: return Carriage::http1;
-    case Protocol::http2: return Carriage::http2;
-    case Protocol::automatic: return cluster_->model().tls ? Carriage::mesh : Carriage::http1;
+    case Protocol::http1:
+      return Carriage::http1;
+    case Protocol::http2:
+      return Carriage::http2;
+    case Protocol::automatic:
+      return cluster_->model().tls ? Carriage::mesh : Carriage::http1;
     case Protocol::as_client:
       return request_.version == http::Version::http2 ? Carriage::http2 : Carriage::http1;
   }
@@ -217,15 +235,17 @@ Forward::Attempt Forward::pick_failed(PickFailure failure) const {
   attempt.outcome.provably_unprocessed = true;
   const std::string& name = cluster_->name();
   if (failure == PickFailure::awaits_secret) {
-    attempt.reply = Outcome::make(503, "no_healthy_upstream", {Flag::no_healthy_upstream}, "no healthy upstream",
-                                  concat(name, " waits for the secret '", cluster_->config().awaits_secret, "'"));
+    attempt.reply =
+        Outcome::make(503, "no_healthy_upstream", {Flag::no_healthy_upstream}, "no healthy upstream",
+                      concat(name, " waits for the secret '", cluster_->config().awaits_secret, "'"));
     return attempt;
   }
   attempt.reply = Outcome::make(
       503, "no_healthy_upstream", {Flag::no_healthy_upstream}, "no healthy upstream",
       failure == PickFailure::no_hosts
           ? concat(name, " has no endpoint: do its selector and its pods' labels agree, and are they ready?")
-          : concat("every one of the ", cluster_->hosts().size(), " endpoints of ", name, " is ejected or unhealthy"));
+          : concat("every one of the ", cluster_->hosts().size(), " endpoints of ", name,
+                   " is ejected or unhealthy"));
   return attempt;
 }
 
@@ -235,24 +255,25 @@ Forward::Attempt Forward::connection_failed(const Error& error) const {
   attempt.outcome.provably_unprocessed = true;
   attempt.outcome.request_started = false;
   if (error.kind == Error::Kind::overflow) {
-    attempt.reply = Outcome::make(503, "upstream_reset_before_response_started{overflow}", {Flag::upstream_overflow},
-                                  concat("upstream connect error or disconnect/reset before headers. reset reason: "
-                                         "overflow"),
-                                  error.text);
+    attempt.reply =
+        Outcome::make(503, "upstream_reset_before_response_started{overflow}", {Flag::upstream_overflow},
+                      concat("upstream connect error or disconnect/reset before headers. reset reason: "
+                             "overflow"),
+                      error.text);
     attempt.reply.overloaded = true;
     attempt.outcome.provably_unprocessed = false;  // a full pool is no reason to fill it again
     return attempt;
   }
   attempt.outcome.connect_failure = true;
   const bool timeout = error.kind == Error::Kind::timeout;
-  attempt.reply = Outcome::make(
-      503,
-      timeout ? "upstream_reset_before_response_started{connection_timeout}"
-              : "upstream_reset_before_response_started{connection_failure}",
-      {Flag::upstream_connection_failure},
-      concat("upstream connect error or disconnect/reset before headers. reset reason: ",
-             timeout ? "connection timeout" : "connection failure"),
-      error.text);
+  attempt.reply =
+      Outcome::make(503,
+                    timeout ? "upstream_reset_before_response_started{connection_timeout}"
+                            : "upstream_reset_before_response_started{connection_failure}",
+                    {Flag::upstream_connection_failure},
+                    concat("upstream connect error or disconnect/reset before headers. reset reason: ",
+                           timeout ? "connection timeout" : "connection failure"),
+                    error.text);
   return attempt;
 }
 
@@ -277,8 +298,8 @@ Forward::Attempt Forward::backend_failed(const net::ClientExchange& backend, boo
       break;
     default:
       attempt.reply = Outcome::make(503, "upstream_reset_before_response_started{connection_termination}",
-                                    {Flag::upstream_connection_termination}, prefix + "connection termination",
-                                    error.text);
+                                    {Flag::upstream_connection_termination},
+                                    prefix + "connection termination", error.text);
   }
   return attempt;
 }
@@ -291,9 +312,8 @@ Forward::Attempt Forward::timed_out() const {
     return attempt;
   }
   attempt.outcome.per_try_timeout = try_timeout_passed_;
-  attempt.reply =
-      Outcome::make(504, timeout_passed_ ? "response_timeout" : "upstream_per_try_timeout",
-                    {Flag::upstream_request_timeout}, "upstream request timeout");
+  attempt.reply = Outcome::make(504, timeout_passed_ ? "response_timeout" : "upstream_per_try_timeout",
+                                {Flag::upstream_request_timeout}, "upstream request timeout");
   attempt.reply.grpc_status = 4;  // DEADLINE_EXCEEDED
   return attempt;
 }
@@ -329,9 +349,9 @@ bool Forward::may_retry(const policy::AttemptOutcome& outcome, policy::RetryDeci
   return decision.retry;
 }
 
-io::Task<void> Forward::wait_for_connection(net::Pool& pool, const http::Request& request, bool end,
-                                            std::optional<Result<std::unique_ptr<net::ClientExchange>>>& result,
-                                            io::Event& wake) {
+io::Task<void> Forward::wait_for_connection(
+    net::Pool& pool, const http::Request& request, bool end,
+    std::optional<Result<std::unique_ptr<net::ClientExchange>>>& result, io::Event& wake) {
   result.emplace(co_await pool.send(request, end));
   wake.notify();
 }
@@ -357,11 +377,13 @@ io::Task<Forward::Attempt> Forward::try_once(std::shared_ptr<balance::Host> host
   recording_.record.upstream_host = host->address();
   ++cluster_->requests_total;
   try_timeout_passed_ = false;
-  if (retry_ != nullptr && retry_->per_try_timeout > Duration::zero()) try_timeout_.arm_after(retry_->per_try_timeout);
+  if (retry_ != nullptr && retry_->per_try_timeout > Duration::zero())
+    try_timeout_.arm_after(retry_->per_try_timeout);
   if (attempt_ > 1 && decision_.virtual_host->include_attempt_count) {
     request_.headers.set("x-envoy-attempt-count", std::to_string(attempt_));
   }
-  if (action_.auto_host_rewrite && !host->endpoint().hostname.empty()) request_.authority = host->endpoint().hostname;
+  if (action_.auto_host_rewrite && !host->endpoint().hostname.empty())
+    request_.authority = host->endpoint().hostname;
 
   // Send.
   const bool end = has_no_body(request_);
@@ -444,7 +466,8 @@ io::Task<Forward::Attempt> Forward::try_once(std::shared_ptr<balance::Host> host
       case net::Incoming::blocked:
       case net::Incoming::data:
       case net::Incoming::trailers:
-      case net::Incoming::end: break;
+      case net::Incoming::end:
+        break;
     }
     if (timeout_passed_ || try_timeout_passed_ || idle_passed_) {
       cluster_->report(*host, balance::AttemptResult::local_origin_failure);
@@ -514,7 +537,8 @@ io::Task<void> Forward::relay(net::ClientExchange& backend, http::Response head)
     recording_.record.bytes_sent = download.bytes();
     recording_.record.bytes_received = upload_ ? upload_->bytes() : 0;
 
-    if (down == BodyPump::State::done && (!backend.is_tunnel() || !upload_ || upload_->state() != BodyPump::State::running)) {
+    if (down == BodyPump::State::done &&
+        (!backend.is_tunnel() || !upload_ || upload_->state() != BodyPump::State::running)) {
       if (download.trailers() != nullptr) {
         recording_.grpc_status(download.trailers()->get("grpc-status"));
         recording_.record.response_trailers = nullptr;  // the exchange's memory ends with it
@@ -527,7 +551,8 @@ io::Task<void> Forward::relay(net::ClientExchange& backend, http::Response head)
       recording_.transport_failure(error.text);
       recording_.record.flags.set(error.kind == Error::Kind::reset ? Flag::upstream_remote_reset
                                                                    : Flag::upstream_connection_termination);
-      recording_.record.response_code_details = "upstream_reset_after_response_started{connection_termination}";
+      recording_.record.response_code_details =
+          "upstream_reset_after_response_started{connection_termination}";
       client_.reset(Error::Kind::reset);
       co_return;
     }

@@ -28,7 +28,8 @@
 namespace weft::proxy {
 
 // Answers a request from here, once, and records that.
-void answer(net::ServerExchange& client, Recording& recording, const model::HttpManager& http, Outcome outcome);
+void answer(net::ServerExchange& client, Recording& recording, const model::HttpManager& http,
+            Outcome outcome);
 
 class Forward {
  public:
@@ -59,9 +60,9 @@ class Forward {
 
   io::Task<Attempt> try_once(std::shared_ptr<balance::Host> host);
   io::Task<Result<std::unique_ptr<net::ClientExchange>>> lend(net::Pool& pool, bool end);
-  static io::Task<void> wait_for_connection(net::Pool& pool, const http::Request& request, bool end,
-                                            std::optional<Result<std::unique_ptr<net::ClientExchange>>>& result,
-                                            io::Event& wake);
+  static io::Task<void> wait_for_connection(
+      net::Pool& pool, const http::Request& request, bool end,
+      std::optional<Result<std::unique_ptr<net::ClientExchange>>>& result, io::Event& wake);
   io::Task<void> relay(net::ClientExchange& backend, http::Response head);
   bool may_retry(const policy::AttemptOutcome& outcome, policy::RetryDecision& decision);
   void prepare_response(http::Response& head);

@@ -62,9 +62,11 @@ net::ServerOptions server_options(const Connection& connection, net::Drain& drai
   options.h2 = connection.mesh_peer ? http::H2Limits::between_sidecars() : http::H2Limits{};
   options.h2.max_header_list = size_t{http.max_request_headers_kb} * 1024;
   options.h2.max_fields = http.max_headers_count;
-  if (http.http2_max_concurrent_streams > 0) options.h2.max_concurrent_streams = http.http2_max_concurrent_streams;
+  if (http.http2_max_concurrent_streams > 0)
+    options.h2.max_concurrent_streams = http.http2_max_concurrent_streams;
   if (http.http2_initial_stream_window > 0) options.h2.stream_window = http.http2_initial_stream_window;
-  if (http.http2_initial_connection_window > 0) options.h2.connection_window = http.http2_initial_connection_window;
+  if (http.http2_initial_connection_window > 0)
+    options.h2.connection_window = http.http2_initial_connection_window;
   if (http.request_headers_timeout > Duration::zero()) options.header_timeout = http.request_headers_timeout;
   options.idle_timeout = http.idle_timeout > Duration::zero() ? http.idle_timeout : kForever;
   if (http.max_connection_duration) options.max_connection_duration = *http.max_connection_duration;
@@ -85,7 +87,8 @@ io::Task<void> serve_http(std::unique_ptr<io::Stream> stream, Connection& connec
   net::Handler handler = [of](net::ServerExchange& exchange) { return serve_request(exchange, *of); };
   using Codec = model::HttpManager::Codec;
   const Codec codec = connection.chain->http()->codec;
-  if (codec == Codec::http2 || connection.alpn == "h2" || connection.alpn == "istio-h2" || connection.mesh_peer) {
+  if (codec == Codec::http2 || connection.alpn == "h2" || connection.alpn == "istio-h2" ||
+      connection.mesh_peer) {
     return net::serve_http2(std::move(stream), options, std::move(handler));
   }
   if (codec == Codec::http1) return net::serve_http1(std::move(stream), options, std::move(handler));
@@ -126,7 +129,8 @@ io::Task<void> serve_connection(std::unique_ptr<io::Stream> stream, Worker& work
   if (listener->model->use_original_dst) {
     const auto config = worker.config();
     if (redirected) {
-      if (auto better = listener_for(*config, traits.destination, listener->model->direction)) listener = std::move(better);
+      if (auto better = listener_for(*config, traits.destination, listener->model->direction))
+        listener = std::move(better);
     }
   }
 
@@ -142,7 +146,8 @@ io::Task<void> serve_connection(std::unique_ptr<io::Stream> stream, Worker& work
     options.inspect_tls = model.tls_inspector;
     options.inspect_http = model.http_inspector;
     options.timeout = model.detection_timeout;
-    options.go_on_after_timeout = model.continue_on_detection_timeout || model.detection_timeout == Duration::zero();
+    options.go_on_after_timeout =
+        model.continue_on_detection_timeout || model.detection_timeout == Duration::zero();
     if (auto detected = co_await detect(*stream, options, connection.traits); !detected) {
       record_refused(connection, "detection", detected.error().text);
       co_return;
@@ -167,7 +172,8 @@ io::Task<void> serve_connection(std::unique_ptr<io::Stream> stream, Worker& work
       stream->abort();
       co_return;
     }
-    auto secured = co_await accept_tls(std::move(stream), connection.chain->tls, worker.loop().now() + kHandshakeTimeout);
+    auto secured = co_await accept_tls(std::move(stream), connection.chain->tls,
+                                       worker.loop().now() + kHandshakeTimeout);
     if (!secured) {
       worker.counts.tls_errors->add(1);
       record_refused(connection, "tls_handshake_failed", secured.error().text);
@@ -192,7 +198,8 @@ io::Task<void> serve_connection(std::unique_ptr<io::Stream> stream, Worker& work
   auto permit = connection.chain->connection_authorizer->authorize_connection(connection.facts());
   if (!permit) {
     worker.counts.rbac_denied->add(1);
-    record_refused(connection, permit.error().details(), permit.error().text, permit.error().policy, permit.error().rule);
+    record_refused(connection, permit.error().details(), permit.error().text, permit.error().policy,
+                   permit.error().rule);
     stream->abort();
     co_return;
   }
@@ -209,7 +216,8 @@ Listener::Listener(Worker& worker, std::shared_ptr<const CompiledListener> confi
 
 Listener::~Listener() = default;
 
-Result<std::unique_ptr<Listener>> Listener::make(Worker& worker, std::shared_ptr<const CompiledListener> config,
+Result<std::unique_ptr<Listener>> Listener::make(Worker& worker,
+                                                 std::shared_ptr<const CompiledListener> config,
                                                  bool reuse_port, std::optional<SocketAddress> bound) {
   std::unique_ptr<Listener> listener(new Listener(worker, std::move(config)));
   const model::Listener& model = *listener->config_->model;
@@ -221,7 +229,8 @@ Result<std::unique_ptr<Listener>> Listener::make(Worker& worker, std::shared_ptr
   for (const SocketAddress& address : addresses) {
     auto acceptor = worker.loop().listen(address, options);
     if (!acceptor) {
-      return fail(std::move(acceptor).error().within(concat("listener ", model.name, " on ", address.to_string())));
+      return fail(
+          std::move(acceptor).error().within(concat("listener ", model.name, " on ", address.to_string())));
     }
     listener->acceptors_.push_back(std::move(*acceptor));
     listener->accepting_.spawn(listener->accept_loop(*listener->acceptors_.back()));
@@ -229,7 +238,9 @@ Result<std::unique_ptr<Listener>> Listener::make(Worker& worker, std::shared_ptr
   return listener;
 }
 
-SocketAddress Listener::address() const { return acceptors_.empty() ? config_->model->address : acceptors_.front()->address(); }
+SocketAddress Listener::address() const {
+  return acceptors_.empty() ? config_->model->address : acceptors_.front()->address();
+}
 
 void Listener::stop_accepting() {
   accepting_.cancel_all();

@@ -19,8 +19,10 @@ class Listener {
  public:
   // Binds. Errors name the address. `bound` is where another worker's listener of the same name is, when the
   // configuration asks for any free port.
-  static Result<std::unique_ptr<Listener>> make(Worker& worker, std::shared_ptr<const CompiledListener> config,
-                                                bool reuse_port, std::optional<SocketAddress> bound = std::nullopt);
+  static Result<std::unique_ptr<Listener>> make(Worker& worker,
+                                                std::shared_ptr<const CompiledListener> config,
+                                                bool reuse_port,
+                                                std::optional<SocketAddress> bound = std::nullopt);
   ~Listener();
 
   void update(std::shared_ptr<const CompiledListener> config) { config_ = std::move(config); }

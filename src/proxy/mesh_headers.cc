@@ -95,8 +95,13 @@ std::shared_ptr<const model::WorkloadInfo> parse_peer(std::string_view text) {
   const auto parts = split(text, ';');
   if (parts.size() != 7) return nullptr;
   auto info = std::make_shared<model::WorkloadInfo>();
-  std::string* const fields[] = {&info->workload, &info->workload_namespace, &info->canonical_service,
-                                 &info->canonical_revision, &info->app, &info->version, &info->cluster};
+  std::string* const fields[] = {&info->workload,
+                                 &info->workload_namespace,
+                                 &info->canonical_service,
+                                 &info->canonical_revision,
+                                 &info->app,
+                                 &info->version,
+                                 &info->cluster};
   for (size_t i = 0; i < parts.size(); ++i) {
     if (!parts[i].empty()) *fields[i] = parts[i];
   }

@@ -17,15 +17,21 @@ Outcome Outcome::make(int status, std::string_view details, std::initializer_lis
 
 int grpc_status_of_http(int status) {
   switch (status) {
-    case 400: return 13;  // INTERNAL
-    case 401: return 16;  // UNAUTHENTICATED
-    case 403: return 7;   // PERMISSION_DENIED
-    case 404: return 12;  // UNIMPLEMENTED
+    case 400:
+      return 13;  // INTERNAL
+    case 401:
+      return 16;  // UNAUTHENTICATED
+    case 403:
+      return 7;  // PERMISSION_DENIED
+    case 404:
+      return 12;  // UNIMPLEMENTED
     case 429:
     case 502:
     case 503:
-    case 504: return 14;  // UNAVAILABLE
-    default: return status == 200 ? 0 : 2;
+    case 504:
+      return 14;  // UNAVAILABLE
+    default:
+      return status == 200 ? 0 : 2;
   }
 }
 

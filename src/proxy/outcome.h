@@ -15,14 +15,14 @@ namespace weft::proxy {
 
 struct Outcome {
   int status = 500;
-  std::string details;            // Envoy's %RESPONSE_CODE_DETAILS%
+  std::string details;  // Envoy's %RESPONSE_CODE_DETAILS%
   telemetry::Flags flags;
-  std::string body;               // for the client: never says which policy or endpoint
-  std::string text;               // for the operator: the cause and what to do
-  std::string location;           // redirects
+  std::string body;      // for the client: never says which policy or endpoint
+  std::string text;      // for the operator: the cause and what to do
+  std::string location;  // redirects
   std::string denial_policy, denial_rule;
-  int grpc_status = -1;           // -1: by the HTTP status (gRPC's own mapping)
-  bool overloaded = false;        // adds x-envoy-overloaded
+  int grpc_status = -1;     // -1: by the HTTP status (gRPC's own mapping)
+  bool overloaded = false;  // adds x-envoy-overloaded
 
   static Outcome make(int status, std::string_view details, std::initializer_list<telemetry::Flag> flags,
                       std::string body, std::string text = {});

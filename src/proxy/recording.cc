@@ -59,12 +59,14 @@ void Recording::answered(Outcome outcome) {
   record.response_code = outcome_.status;
   record.response_code_details = outcome_.details;
   for (unsigned i = 0; i < telemetry::kFlagCount; ++i) {
-    if (outcome_.flags.has(static_cast<telemetry::Flag>(i))) record.flags.set(static_cast<telemetry::Flag>(i));
+    if (outcome_.flags.has(static_cast<telemetry::Flag>(i)))
+      record.flags.set(static_cast<telemetry::Flag>(i));
   }
   record.denial_policy = outcome_.denial_policy;
   record.denial_rule = outcome_.denial_rule;
   if (record.grpc) {
-    record.grpc_status = outcome_.grpc_status >= 0 ? outcome_.grpc_status : grpc_status_of_http(outcome_.status);
+    record.grpc_status =
+        outcome_.grpc_status >= 0 ? outcome_.grpc_status : grpc_status_of_http(outcome_.status);
     record.response_code = outcome_.location.empty() ? 200 : outcome_.status;
   }
 }

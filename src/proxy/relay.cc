@@ -25,7 +25,8 @@ BodyPump::State BodyPump::pump() {
   for (;;) {
     switch (from_->poll()) {
       case net::Incoming::blocked:
-      case net::Incoming::head: return state_;
+      case net::Incoming::head:
+        return state_;
       case net::Incoming::data: {
         const Bytes data = from_->data();
         const size_t taken = to_->write(data);
@@ -52,7 +53,8 @@ BodyPump::State BodyPump::pump() {
         source_ended_ = true;
         to_->finish(nullptr);
         return state_ = State::done;
-      case net::Incoming::failed: return state_ = State::from_failed;
+      case net::Incoming::failed:
+        return state_ = State::from_failed;
     }
   }
 }

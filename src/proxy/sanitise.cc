@@ -14,11 +14,21 @@ namespace {
 // Fields that steer an Envoy. From beyond the edge they are a way to bypass policy (CVE-2023-27487 and its
 // kin), so an edge removes them.
 constexpr std::string_view kInternalFields[] = {
-    "x-envoy-original-path",    "x-envoy-decorator-operation", "x-envoy-upstream-rq-timeout-ms",
-    "x-envoy-retry-on",         "x-envoy-max-retries",         "x-envoy-external-address",
-    "x-envoy-internal",         "x-envoy-original-dst-host",   "x-envoy-expected-rq-timeout-ms",
-    "x-envoy-attempt-count",    "x-envoy-ip-tags",             "x-envoy-upstream-alt-stat-name",
-    "x-envoy-retriable-header-names", "x-envoy-retriable-status-codes", "x-envoy-force-trace",
+    "x-envoy-original-path",
+    "x-envoy-decorator-operation",
+    "x-envoy-upstream-rq-timeout-ms",
+    "x-envoy-retry-on",
+    "x-envoy-max-retries",
+    "x-envoy-external-address",
+    "x-envoy-internal",
+    "x-envoy-original-dst-host",
+    "x-envoy-expected-rq-timeout-ms",
+    "x-envoy-attempt-count",
+    "x-envoy-ip-tags",
+    "x-envoy-upstream-alt-stat-name",
+    "x-envoy-retriable-header-names",
+    "x-envoy-retriable-status-codes",
+    "x-envoy-force-trace",
 };
 
 http::PathRules path_rules(const model::HttpManager& http) {
@@ -27,10 +37,16 @@ http::PathRules path_rules(const model::HttpManager& http) {
   rules.merge_slashes = http.merge_slashes;
   using Escaped = model::HttpManager::EscapedSlashes;
   switch (http.escaped_slashes) {
-    case Escaped::keep: rules.escaped_slashes = http::PathRules::EscapedSlashes::keep; break;
-    case Escaped::reject: rules.escaped_slashes = http::PathRules::EscapedSlashes::reject; break;
+    case Escaped::keep:
+      rules.escaped_slashes = http::PathRules::EscapedSlashes::keep;
+      break;
+    case Escaped::reject:
+      rules.escaped_slashes = http::PathRules::EscapedSlashes::reject;
+      break;
     case Escaped::unescape_forward:
-    case Escaped::unescape_redirect: rules.escaped_slashes = http::PathRules::EscapedSlashes::unescape; break;
+    case Escaped::unescape_redirect:
+      rules.escaped_slashes = http::PathRules::EscapedSlashes::unescape;
+      break;
   }
   return rules;
 }
@@ -67,8 +83,8 @@ void take_mesh_notes(http::Request& request, Connection& connection) {
 
 }  // namespace
 
-std::optional<Outcome> sanitise(http::Request& request, Connection& connection, const model::HttpManager& http,
-                                SocketAddress& remote) {
+std::optional<Outcome> sanitise(http::Request& request, Connection& connection,
+                                const model::HttpManager& http, SocketAddress& remote) {
   take_mesh_notes(request, connection);
   if (request.version == http::Version::http10 && !http.accept_http_10) {
     return Outcome::make(426, "low_version", {}, "");
@@ -93,7 +109,8 @@ std::optional<Outcome> sanitise(http::Request& request, Connection& connection, 
 namespace {
 
 // x-forwarded-client-cert, as forward_client_cert_details says (Envoy's format: By, Hash, Subject, URI, DNS).
-void forward_client_cert(http::Request& request, const Connection& connection, const model::HttpManager& http) {
+void forward_client_cert(http::Request& request, const Connection& connection,
+                         const model::HttpManager& http) {
   constexpr std::string_view kField = "x-forwarded-client-cert";
   using Mode = model::ForwardClientCert;
   const Mode mode = http.forward_client_cert;
@@ -145,7 +162,8 @@ void add_proxy_headers(http::Request& request, const Connection& connection, con
   forward_client_cert(request, connection, http);
 }
 
-void add_response_headers(http::Response& response, const model::HttpManager& http, const http::Request& request) {
+void add_response_headers(http::Response& response, const model::HttpManager& http,
+                          const http::Request& request) {
   using Server = model::HttpManager::ServerHeader;
   if (!http.server_name.empty()) {
     if (http.server_header == Server::overwrite) {

@@ -12,12 +12,13 @@ namespace weft::proxy {
 
 // Normalises and cleans the request in place. An Outcome: refuse it with that.
 // `remote` becomes the client's address as far as X-Forwarded-For is trusted.
-std::optional<Outcome> sanitise(http::Request& request, Connection& connection, const model::HttpManager& http,
-                                SocketAddress& remote);
+std::optional<Outcome> sanitise(http::Request& request, Connection& connection,
+                                const model::HttpManager& http, SocketAddress& remote);
 
 // Adds what proxies add: x-request-id, x-forwarded-proto, x-forwarded-for, x-forwarded-client-cert.
 void add_proxy_headers(http::Request& request, const Connection& connection, const model::HttpManager& http);
 // Server and the like on the answer.
-void add_response_headers(http::Response& response, const model::HttpManager& http, const http::Request& request);
+void add_response_headers(http::Response& response, const model::HttpManager& http,
+                          const http::Request& request);
 
 }  // namespace weft::proxy

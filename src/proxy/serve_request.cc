@@ -30,8 +30,10 @@ Outcome denied(const policy::Denial& denial) {
 }
 
 // What is answered here: no route, a redirect, a direct response, an upgrade that is not allowed.
-std::optional<Outcome> answer_without_backend(const http::Request& request, const policy::RouteDecision& decision,
-                                              const policy::CompiledRoutes* routes, const model::HttpManager& http) {
+std::optional<Outcome> answer_without_backend(const http::Request& request,
+                                              const policy::RouteDecision& decision,
+                                              const policy::CompiledRoutes* routes,
+                                              const model::HttpManager& http) {
   const policy::RequestView view(request);
   if (decision.why == policy::RouteDecision::Why::tls_required) {
     Outcome outcome = Outcome::make(301, "direct_response", {}, "");
@@ -71,9 +73,10 @@ std::optional<Outcome> answer_without_backend(const http::Request& request, cons
 
 // The answer to a request on a connection that today's configuration would not let in.
 Outcome no_longer_welcome(const http::Request& request) {
-  return Outcome::make(403, "connection_no_longer_allowed", {}, "RBAC: access denied",
-                       concat("the connection was made before a change of policy (plain text under STRICT, say); ",
-                              "a new one is needed for ", printable(request.authority, 120)));
+  return Outcome::make(
+      403, "connection_no_longer_allowed", {}, "RBAC: access denied",
+      concat("the connection was made before a change of policy (plain text under STRICT, say); ",
+             "a new one is needed for ", printable(request.authority, 120)));
 }
 
 }  // namespace
@@ -99,7 +102,8 @@ io::Task<void> serve_request(net::ServerExchange& client, Connection& connection
   // Match.
   const auto routes = routes_of(*config, chain);
   const policy::RouteDecision decision =
-      routes ? routes->match(policy::RequestView(request), worker.loop().random().next()) : policy::RouteDecision{};
+      routes ? routes->match(policy::RequestView(request), worker.loop().random().next())
+             : policy::RouteDecision{};
   recording.route(decision);
 
   // Authorise. Without a Permit there is no way on.
@@ -116,7 +120,8 @@ io::Task<void> serve_request(net::ServerExchange& client, Connection& connection
     co_return answer(client, recording, http, std::move(*outcome));
   }
 
-  // Inject the faults that the route plans. They come before the router, so timeouts and retries do not see them.
+  // Inject the faults that the route plans. They come before the router, so timeouts and retries do not see
+  // them.
   const policy::FaultDecision fault =
       policy::decide_fault(*decision.route, worker.loop().random().next(), worker.loop().random().next());
   if (fault.delay > Duration::zero()) {
@@ -124,8 +129,8 @@ io::Task<void> serve_request(net::ServerExchange& client, Connection& connection
     co_await io::sleep_for(worker.loop(), fault.delay);
   }
   if (fault.abort_http_status != 0 || fault.abort_grpc_status >= 0) {
-    Outcome outcome = Outcome::make(fault.abort_http_status != 0 ? fault.abort_http_status : 200, "fault_filter_abort",
-                                    {Flag::fault_injected}, "fault filter abort");
+    Outcome outcome = Outcome::make(fault.abort_http_status != 0 ? fault.abort_http_status : 200,
+                                    "fault_filter_abort", {Flag::fault_injected}, "fault filter abort");
     outcome.grpc_status = fault.abort_grpc_status;
     co_return answer(client, recording, http, std::move(outcome));
   }

@@ -47,9 +47,15 @@ class BytePump {
           grown_ = grown_ || read.count >= 4096;
           moved = true;
           break;
-        case io::IoStatus::eof: ended_ = true; break;
-        case io::IoStatus::failed: failed_ = true; return moved;
-        case io::IoStatus::blocked: buffer_.release(); return moved;
+        case io::IoStatus::eof:
+          ended_ = true;
+          break;
+        case io::IoStatus::failed:
+          failed_ = true;
+          return moved;
+        case io::IoStatus::blocked:
+          buffer_.release();
+          return moved;
       }
     }
   }
@@ -79,7 +85,8 @@ std::string_view pick_tcp_cluster(const model::TcpProxy& proxy, uint64_t random)
 // The connection's entry in log and metrics, written on every way out.
 class TcpRecording {
  public:
-  explicit TcpRecording(Connection& connection) : connection_(connection), start_(connection.worker.loop().now()) {
+  explicit TcpRecording(Connection& connection)
+      : connection_(connection), start_(connection.worker.loop().now()) {
     record.kind = telemetry::RequestRecord::Kind::tcp;
     record.start = connection.worker.loop().wall_now();
     record.downstream_local = connection.traits.destination;
@@ -139,7 +146,8 @@ class ConnectionSlot {
  public:
   ConnectionSlot(std::shared_ptr<net::Limits> limits, std::shared_ptr<balance::Host> host)
       : limits_(std::move(limits)), host_(std::move(host)) {
-    taken_ = !limits_ || net::Limits::take(limits_->connections, limits_->max_connections, limits_->connection_overflows);
+    taken_ = !limits_ ||
+             net::Limits::take(limits_->connections, limits_->max_connections, limits_->connection_overflows);
     if (taken_) ++host_->active_connections;
   }
   ~ConnectionSlot() {
@@ -189,7 +197,8 @@ io::Task<void> serve_tcp(std::unique_ptr<io::Stream> client, Connection& connect
     for (const auto& before : tried) avoid.push_back(before.get());
     auto picked = cluster.pick(permit, {.avoid = avoid}, connection.original_destination());
     if (!picked) {
-      recording.failed(Flag::no_healthy_upstream, "no_healthy_upstream", concat(recording.cluster_name, " has no endpoint"));
+      recording.failed(Flag::no_healthy_upstream, "no_healthy_upstream",
+                       concat(recording.cluster_name, " has no endpoint"));
       client->abort();
       co_return;
     }
@@ -197,7 +206,8 @@ io::Task<void> serve_tcp(std::unique_ptr<io::Stream> client, Connection& connect
     recording.record.upstream_host = host->address();
     slot.emplace(cluster.limits(), host);
     if (!slot->taken()) {
-      recording.failed(Flag::upstream_overflow, "upstream_overflow", concat(recording.cluster_name, " has maxConnections open"));
+      recording.failed(Flag::upstream_overflow, "upstream_overflow",
+                       concat(recording.cluster_name, " has maxConnections open"));
       client->abort();
       co_return;
     }
@@ -246,7 +256,8 @@ io::Task<void> serve_tcp(std::unique_ptr<io::Stream> client, Connection& connect
       backend->abort();
       break;
     }
-    const TimePoint idle = proxy.idle_timeout > Duration::zero() ? loop.now() + proxy.idle_timeout : TimePoint::max();
+    const TimePoint idle =
+        proxy.idle_timeout > Duration::zero() ? loop.now() + proxy.idle_timeout : TimePoint::max();
     if (!co_await io::wait_until(wake, std::min(idle, oldest))) {
       recording.record.connection_termination_details = "idle_timeout";
       client->abort();

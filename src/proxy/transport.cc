@@ -16,9 +16,12 @@ namespace {
 
 tls::Version version_of(model::TlsVersion version, tls::Version otherwise) {
   switch (version) {
-    case model::TlsVersion::automatic: return otherwise;
-    case model::TlsVersion::tls12: return tls::Version::tls1_2;
-    case model::TlsVersion::tls13: return tls::Version::tls1_3;
+    case model::TlsVersion::automatic:
+      return otherwise;
+    case model::TlsVersion::tls12:
+      return tls::Version::tls1_2;
+    case model::TlsVersion::tls13:
+      return tls::Version::tls1_3;
   }
   return otherwise;
 }
@@ -78,14 +81,22 @@ Result<std::vector<tls::NameRule>> name_rules(const std::vector<model::StringMat
     tls::NameRule rule;
     rule.text = matcher.value;
     switch (matcher.kind) {
-      case model::StringMatch::Kind::exact: rule.match = tls::NameRule::Match::exact; break;
-      case model::StringMatch::Kind::prefix: rule.match = tls::NameRule::Match::prefix; break;
-      case model::StringMatch::Kind::suffix: rule.match = tls::NameRule::Match::suffix; break;
+      case model::StringMatch::Kind::exact:
+        rule.match = tls::NameRule::Match::exact;
+        break;
+      case model::StringMatch::Kind::prefix:
+        rule.match = tls::NameRule::Match::prefix;
+        break;
+      case model::StringMatch::Kind::suffix:
+        rule.match = tls::NameRule::Match::suffix;
+        break;
       case model::StringMatch::Kind::contains:
       case model::StringMatch::Kind::regex:
         return fail(Error::Kind::unsupported,
-                    concat("a subject_alt_name matcher by ", matcher.kind == model::StringMatch::Kind::regex ? "regex" : "contains",
-                           " ('", printable(matcher.value, 80), "') is not supported by weft-proxy: use exact, prefix or suffix"));
+                    concat("a subject_alt_name matcher by ",
+                           matcher.kind == model::StringMatch::Kind::regex ? "regex" : "contains", " ('",
+                           printable(matcher.value, 80),
+                           "') is not supported by weft-proxy: use exact, prefix or suffix"));
     }
     rules.push_back(std::move(rule));
   }
@@ -112,12 +123,14 @@ Result<std::shared_ptr<const tls::ServerContext>> make_server_context(const mode
   WEFT_TRY(Secrets::Material material, secrets.resolve(tls.common));
   WEFT_TRY(auto own, identity_of(material));
   if (!own) return fail(Error::Kind::invalid, "a TLS filter chain needs a certificate");
-  tls::ServerSettings settings{.identity = std::move(*own), .trust = {}, .client_certificate = {}, .common = {}};
+  tls::ServerSettings settings{
+      .identity = std::move(*own), .trust = {}, .client_certificate = {}, .common = {}};
   WEFT_TRY(settings.trust, trust_of(material));
   WEFT_TRY(settings.common, common_of(tls.common, std::move(alpn)));
   if (tls.require_client_certificate) {
     if (!settings.trust) {
-      return fail(Error::Kind::invalid, "require_client_certificate without roots to verify it by lets nobody in");
+      return fail(Error::Kind::invalid,
+                  "require_client_certificate without roots to verify it by lets nobody in");
     }
     settings.client_certificate = tls::ClientCertificate::required;
   } else if (settings.trust) {

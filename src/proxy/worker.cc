@@ -11,13 +11,16 @@ Worker::Counts make_counts(telemetry::Registry& registry, telemetry::Shard& shar
   const auto counter = [&](const char* name, const char* help) {
     return &shard.counter(registry.counter(name, help));
   };
-  const auto gauge = [&](const char* name, const char* help) { return &shard.gauge(registry.gauge(name, help)); };
+  const auto gauge = [&](const char* name, const char* help) {
+    return &shard.gauge(registry.gauge(name, help));
+  };
   return {
       .connections_total = counter("envoy_listener_downstream_cx_total", "Connections accepted."),
       .connections_active = gauge("envoy_listener_downstream_cx_active", "Connections that are open."),
       .requests_total = counter("envoy_http_downstream_rq_total", "HTTP requests received."),
       .requests_active = gauge("envoy_http_downstream_rq_active", "HTTP requests under way."),
-      .no_filter_chain = counter("envoy_listener_no_filter_chain_match", "Connections that met no filter chain."),
+      .no_filter_chain =
+          counter("envoy_listener_no_filter_chain_match", "Connections that met no filter chain."),
       .tls_errors = counter("envoy_listener_ssl_connection_error", "TLS handshakes that failed."),
       .rbac_allowed = counter("envoy_http_rbac_allowed", "Requests and connections that policy let pass."),
       .rbac_denied = counter("envoy_http_rbac_denied", "Requests and connections that policy refused."),
@@ -32,7 +35,7 @@ Worker::Counts make_counts(telemetry::Registry& registry, telemetry::Shard& shar
 }  // namespace
 
 Worker::Worker(io::Loop& loop, net::Resolver& resolver, std::shared_ptr<const Self> self,
-         telemetry::Registry& registry)
+               telemetry::Registry& registry)
     : counts(),
       loop_(loop),
       self_(std::move(self)),

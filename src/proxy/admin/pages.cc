@@ -36,7 +36,10 @@ HttpAnswer server_info(const Proxy& proxy) {
       .field("version", concat("weft-proxy/", WEFT_VERSION))
       .field("state", state_name(proxy))
       .field("uptime_current_epoch", concat(uptime.count(), "s"));
-  json.key("node").begin_object().field("id", proxy.bootstrap().node.id).field("cluster", proxy.bootstrap().node.cluster);
+  json.key("node")
+      .begin_object()
+      .field("id", proxy.bootstrap().node.id)
+      .field("cluster", proxy.bootstrap().node.cluster);
   json.end_object();
   json.key("command_line_options").begin_object().field("concurrency", proxy.workers().size());
   json.field("config_path", proxy.options().bootstrap_file).end_object().end_object();
@@ -48,7 +51,12 @@ HttpAnswer listeners(const Proxy& proxy, const HttpPage& page) {
     JsonWriter json(1);
     json.begin_object().key("listener_statuses").begin_array();
     for (const auto& [name, state] : proxy.listeners()) {
-      json.begin_object().field("name", name).key("local_address").begin_object().key("socket_address").begin_object();
+      json.begin_object()
+          .field("name", name)
+          .key("local_address")
+          .begin_object()
+          .key("socket_address")
+          .begin_object();
       json.field("address", state.address.ip.to_string()).field("port_value", int{state.address.port});
       json.end_object().end_object();
       if (!state.error.empty()) json.field("error", state.error);
@@ -59,7 +67,8 @@ HttpAnswer listeners(const Proxy& proxy, const HttpPage& page) {
   }
   std::string text;
   for (const auto& [name, state] : proxy.listeners()) {
-    text += state.error.empty() ? concat(name, "::", state.address.to_string(), "\n") : concat(name, "::", state.error, "\n");
+    text += state.error.empty() ? concat(name, "::", state.address.to_string(), "\n")
+                                : concat(name, "::", state.error, "\n");
   }
   return HttpAnswer::text(200, std::move(text));
 }
@@ -139,7 +148,8 @@ void add_unused(const Config& config, WorkerClusters& clusters) {
   for (const auto& [name, compiled] : config.clusters) {
     const auto [it, fresh] = clusters.try_emplace(name);
     if (!fresh) continue;
-    const model::EndpointSet& endpoints = compiled->endpoints ? *compiled->endpoints : compiled->model->fixed_endpoints;
+    const model::EndpointSet& endpoints =
+        compiled->endpoints ? *compiled->endpoints : compiled->model->fixed_endpoints;
     for (const model::Endpoint& endpoint : endpoints.endpoints) {
       HostFacts host;
       host.address = endpoint.address.to_string();
@@ -164,7 +174,9 @@ std::string clusters_text(const Config& config, const WorkerClusters& clusters) 
     const auto it = config.clusters.find(name);
     if (it == config.clusters.end()) continue;
     const model::Cluster& model = *it->second->model;
-    const auto line = [&](std::string_view key, const auto& value) { out += concat(name, "::", key, "::", value, "\n"); };
+    const auto line = [&](std::string_view key, const auto& value) {
+      out += concat(name, "::", key, "::", value, "\n");
+    };
     line("observability_name", name);
     line("default_priority::max_connections", model.limits.max_connections);
     line("default_priority::max_pending_requests", model.limits.max_pending_requests);
@@ -202,7 +214,9 @@ std::string clusters_json(const Config& config, const WorkerClusters& clusters) 
   for (const auto& [name, facts] : clusters) {
     const auto it = config.clusters.find(name);
     if (it == config.clusters.end()) continue;
-    json.begin_object().field("name", name).field("added_via_api", it->second->model->discovery == model::Discovery::eds);
+    json.begin_object()
+        .field("name", name)
+        .field("added_via_api", it->second->model->discovery == model::Discovery::eds);
     json.key("host_statuses").begin_array();
     for (const auto& [address, host] : facts.hosts) {
       const auto parsed = SocketAddress::parse(address);
@@ -261,13 +275,16 @@ HttpAnswer certs(const Proxy& proxy) {
           .field("serial_number", certificate.serial())
           .field("subject", certificate.subject());
       json.key("subject_alt_names").begin_array();
-      for (const std::string& uri : certificate.uri_names()) json.begin_object().field("uri", uri).end_object();
-      for (const std::string& dns : certificate.dns_names()) json.begin_object().field("dns", dns).end_object();
+      for (const std::string& uri : certificate.uri_names())
+        json.begin_object().field("uri", uri).end_object();
+      for (const std::string& dns : certificate.dns_names())
+        json.begin_object().field("dns", dns).end_object();
       json.end_array();
       json.field("valid_from", wire::iso_time(certificate.not_before()));
       json.field("expiration_time", wire::iso_time(certificate.not_after()));
       const auto left = certificate.not_after() - const_cast<Proxy&>(proxy).loop().wall_now();
-      json.field("days_until_expiration", std::to_string(std::chrono::duration_cast<std::chrono::hours>(left).count() / 24));
+      json.field("days_until_expiration",
+                 std::to_string(std::chrono::duration_cast<std::chrono::hours>(left).count() / 24));
       json.end_object();
     }
   };
@@ -289,8 +306,8 @@ HttpAnswer certs(const Proxy& proxy) {
 }
 
 template <typename T>
-void dump_section(wire::ConfigDump::Section& section, const model::ResourceMap<T>& map, wire::ResourceType type,
-                  const Proxy& proxy, const auto& is_static) {
+void dump_section(wire::ConfigDump::Section& section, const model::ResourceMap<T>& map,
+                  wire::ResourceType type, const Proxy& proxy, const auto& is_static) {
   for (const auto& [name, resource] : map) {
     wire::DumpedResource dumped;
     dumped.name = name;
@@ -315,11 +332,13 @@ HttpAnswer config_dump(const Proxy& proxy) {
   dump.bootstrap_updated = proxy.started();
   const auto in = [](const auto& fixed) {
     return [&fixed](const std::string& name) {
-      return std::any_of(fixed.begin(), fixed.end(), [&](const auto& resource) { return resource->name == name; });
+      return std::any_of(fixed.begin(), fixed.end(),
+                         [&](const auto& resource) { return resource->name == name; });
     };
   };
   const auto none = [](const std::string&) { return false; };
-  dump_section(dump.listeners, snapshot.listeners, wire::ResourceType::listener, proxy, in(bootstrap.listeners));
+  dump_section(dump.listeners, snapshot.listeners, wire::ResourceType::listener, proxy,
+               in(bootstrap.listeners));
   dump_section(dump.clusters, snapshot.clusters, wire::ResourceType::cluster, proxy, in(bootstrap.clusters));
   dump_section(dump.routes, snapshot.routes, wire::ResourceType::route, proxy, none);
   dump_section(dump.endpoints, snapshot.endpoints, wire::ResourceType::endpoint, proxy, none);
@@ -335,7 +354,8 @@ void add_collected(const Proxy& proxy, std::vector<telemetry::MergedFamily>& fam
     family.name = std::move(name);
     family.help = std::move(help);
     family.kind = kind;
-    for (auto& [labels, value] : series) family.series.push_back({.labels = labels, .value = value, .buckets = {}, .sum = 0});
+    for (auto& [labels, value] : series)
+      family.series.push_back({.labels = labels, .value = value, .buckets = {}, .sum = 0});
     families.push_back(std::move(family));
   };
   using telemetry::MetricKind;
@@ -360,7 +380,8 @@ void add_collected(const Proxy& proxy, std::vector<telemetry::MergedFamily>& fam
       add("weft_certificate_expiry_seconds", "When the workload's certificate ends, in seconds since 1970.",
           MetricKind::gauge,
           {{"", static_cast<double>(std::chrono::duration_cast<std::chrono::seconds>(
-                                        identity->current()->not_after.time_since_epoch()).count())}});
+                                        identity->current()->not_after.time_since_epoch())
+                                        .count())}});
     }
   }
   std::vector<std::pair<std::string, double>> ejected, ejections;
@@ -371,27 +392,33 @@ void add_collected(const Proxy& proxy, std::vector<telemetry::MergedFamily>& fam
     ejections.emplace_back(label, static_cast<double>(cluster->outlier->ejections()));
   }
   if (!ejected.empty()) {
-    add("envoy_cluster_outlier_detection_ejections_active", "Hosts that are ejected now.", MetricKind::gauge, std::move(ejected));
-    add("envoy_cluster_outlier_detection_ejections_enforced_total", "Ejections so far.", MetricKind::counter, std::move(ejections));
+    add("envoy_cluster_outlier_detection_ejections_active", "Hosts that are ejected now.", MetricKind::gauge,
+        std::move(ejected));
+    add("envoy_cluster_outlier_detection_ejections_enforced_total", "Ejections so far.", MetricKind::counter,
+        std::move(ejections));
   }
   std::vector<std::pair<std::string, double>> overflow_connections, overflow_pending, overflow_requests;
   for (const auto& [name, cluster] : proxy.config()->clusters) {
     if (!cluster->limits) continue;
     const auto told = [&](std::vector<std::pair<std::string, double>>& series, uint64_t value) {
-      if (value > 0) series.emplace_back(telemetry::label_text({{"cluster_name", name}}), static_cast<double>(value));
+      if (value > 0)
+        series.emplace_back(telemetry::label_text({{"cluster_name", name}}), static_cast<double>(value));
     };
     told(overflow_connections, cluster->limits->connection_overflows.load());
     told(overflow_pending, cluster->limits->pending_overflows.load());
     told(overflow_requests, cluster->limits->request_overflows.load());
   }
   if (!overflow_connections.empty())
-    add("envoy_cluster_upstream_cx_overflow", "Connections refused by maxConnections.", MetricKind::counter, std::move(overflow_connections));
+    add("envoy_cluster_upstream_cx_overflow", "Connections refused by maxConnections.", MetricKind::counter,
+        std::move(overflow_connections));
   if (!overflow_pending.empty())
-    add("envoy_cluster_upstream_rq_pending_overflow_total", "Requests refused by http1MaxPendingRequests.", MetricKind::counter, std::move(overflow_pending));
+    add("envoy_cluster_upstream_rq_pending_overflow_total", "Requests refused by http1MaxPendingRequests.",
+        MetricKind::counter, std::move(overflow_pending));
   if (!overflow_requests.empty())
-    add("envoy_cluster_upstream_rq_overflow_total", "Requests refused by http2MaxRequests.", MetricKind::counter, std::move(overflow_requests));
-  add("weft_access_log_dropped_total", "Access log lines dropped since the file was too slow.", MetricKind::counter,
-      {{"", static_cast<double>(const_cast<Proxy&>(proxy).logs().dropped())}});
+    add("envoy_cluster_upstream_rq_overflow_total", "Requests refused by http2MaxRequests.",
+        MetricKind::counter, std::move(overflow_requests));
+  add("weft_access_log_dropped_total", "Access log lines dropped since the file was too slow.",
+      MetricKind::counter, {{"", static_cast<double>(const_cast<Proxy&>(proxy).logs().dropped())}});
 }
 
 std::vector<telemetry::MergedFamily> collect(Proxy& proxy) {
@@ -441,7 +468,8 @@ void add_admin_pages(net::HttpServer& server, Proxy& proxy) {
   server.route("GET", "/ready", [p](const HttpPage&) { return ready(*p); });
   server.route("GET", "/server_info", [p](const HttpPage&) { return server_info(*p); });
   server.route("GET", "/listeners", [p](const HttpPage& page) { return listeners(*p, page); });
-  server.route_async("GET", "/clusters", [p](const HttpPage& page) { return clusters(*p, wants_json(page)); });
+  server.route_async("GET", "/clusters",
+                     [p](const HttpPage& page) { return clusters(*p, wants_json(page)); });
   server.route("GET", "/certs", [p](const HttpPage&) { return certs(*p); });
   server.route("GET", "/config_dump", [p](const HttpPage&) { return config_dump(*p); });
   server.route("GET", "/stats", [p](const HttpPage& page) { return stats(*p, page); });

@@ -79,7 +79,9 @@ io::Task<void> AdsClient::run() {
       }
       const TimePoint opened = loop_.now();
       auto ended = co_await follow(**stream);
-      if (connected_) log_warning("xds", "lost the control plane: ", ended ? "it ended the stream" : ended.error().to_string());
+      if (connected_)
+        log_warning("xds",
+                    "lost the control plane: ", ended ? "it ended the stream" : ended.error().to_string());
       connected_ = false;
       if (loop_.now() - opened > 1s) delay = kFirstDelay;
     } else {
@@ -88,7 +90,8 @@ io::Task<void> AdsClient::run() {
                   stream.error().to_string());
     }
     const auto jitter = Duration(static_cast<int64_t>(
-        loop_.random().unit() * static_cast<double>(std::chrono::duration_cast<std::chrono::nanoseconds>(delay).count())));
+        loop_.random().unit() *
+        static_cast<double>(std::chrono::duration_cast<std::chrono::nanoseconds>(delay).count())));
     co_await io::sleep_for(loop_, delay / 2 + jitter);
     delay = std::min(delay * 3 / 2, kLongestDelay);
   }
@@ -165,7 +168,8 @@ io::Task<Result<void>> AdsClient::handle_delta(net::GrpcStream& stream, std::str
   answer.nonce = response.nonce;
   const auto type = wire::resource_type(response.type_url);
   if (!type) {
-    answer.error = wire::Refusal{12, concat("weft-proxy does not know the type ", printable(response.type_url))};
+    answer.error =
+        wire::Refusal{12, concat("weft-proxy does not know the type ", printable(response.type_url))};
   } else {
     TypeStatus& status = types_[index(*type)].status;
     if (auto applied = apply(*type, response.resources, response.removed, false); applied) {
@@ -184,7 +188,8 @@ io::Task<Result<void>> AdsClient::handle_sotw(net::GrpcStream& stream, std::stri
   answer.nonce = response.nonce;
   const auto type = wire::resource_type(response.type_url);
   if (!type) {
-    answer.error = wire::Refusal{12, concat("weft-proxy does not know the type ", printable(response.type_url))};
+    answer.error =
+        wire::Refusal{12, concat("weft-proxy does not know the type ", printable(response.type_url))};
   } else {
     Type& state = types_[index(*type)];
     if (auto applied = apply(*type, response.resources, {}, true); applied) {
@@ -211,14 +216,16 @@ const std::string& name_of(const model::EndpointSet& r) { return r.cluster; }
 const std::string& name_of(const model::Secret& r) { return r.name; }
 
 template <typename T, typename Decode>
-Result<Changes<T>> decode_all(const std::vector<wire::Resource>& resources, std::string_view want_url, Decode decode) {
+Result<Changes<T>> decode_all(const std::vector<wire::Resource>& resources, std::string_view want_url,
+                              Decode decode) {
   Changes<T> changes;
   std::string faults;
   for (const wire::Resource& resource : resources) {
     auto decoded = [&]() -> Result<std::shared_ptr<const T>> {
       WEFT_TRY(wire::OpenedAny opened, wire::open_any(*resource.any));
       if (opened.type_url != want_url) {
-        return fail(Error::Kind::invalid, concat("holds a ", printable(opened.type_url), " where a ", want_url, " belongs"));
+        return fail(Error::Kind::invalid,
+                    concat("holds a ", printable(opened.type_url), " where a ", want_url, " belongs"));
       }
       return decode(opened.message);
     }();
@@ -236,8 +243,8 @@ Result<Changes<T>> decode_all(const std::vector<wire::Resource>& resources, std:
 }
 
 template <typename T>
-void take(model::ResourceMap<T>& map, Changes<T>&& changes, const std::vector<std::string>& removed, bool replace_all,
-          const model::ResourceMap<T>& fixed) {
+void take(model::ResourceMap<T>& map, Changes<T>&& changes, const std::vector<std::string>& removed,
+          bool replace_all, const model::ResourceMap<T>& fixed) {
   if (replace_all) map = fixed;
   for (const std::string& name : removed) {
     if (!fixed.contains(name)) map.erase(name);
@@ -264,19 +271,24 @@ Result<void> AdsClient::apply(ResourceType type, const std::vector<wire::Resourc
   };
   const Result<void> applied = [&]() -> Result<void> {
     switch (type) {
-      case ResourceType::listener: return apply_to(received_.listeners, fixed_.listeners, wire::decode_listener);
-      case ResourceType::route: return apply_to(received_.routes, fixed_.routes, wire::decode_routes);
-      case ResourceType::cluster: return apply_to(received_.clusters, fixed_.clusters, wire::decode_cluster);
-      case ResourceType::endpoint: return apply_to(received_.endpoints, fixed_.endpoints, wire::decode_endpoints);
-      case ResourceType::secret: return apply_to(received_.secrets, fixed_.secrets, wire::decode_secret);
+      case ResourceType::listener:
+        return apply_to(received_.listeners, fixed_.listeners, wire::decode_listener);
+      case ResourceType::route:
+        return apply_to(received_.routes, fixed_.routes, wire::decode_routes);
+      case ResourceType::cluster:
+        return apply_to(received_.clusters, fixed_.clusters, wire::decode_cluster);
+      case ResourceType::endpoint:
+        return apply_to(received_.endpoints, fixed_.endpoints, wire::decode_endpoints);
+      case ResourceType::secret:
+        return apply_to(received_.secrets, fixed_.secrets, wire::decode_secret);
     }
     return fail(Error::Kind::internal, "unknown resource type");
   }();
   if (!applied) {
     ++state.status.rejected;
     state.status.last_error = applied.error().text;
-    log_warning("xds", "refused ", wire::short_name(type), " update, the last accepted one stays in force: ",
-                applied.error().text);
+    log_warning("xds", "refused ", wire::short_name(type),
+                " update, the last accepted one stays in force: ", applied.error().text);
     return applied;
   }
   ++state.status.accepted;
@@ -317,7 +329,9 @@ void AdsClient::want_names() {
   const auto forget = [&]<typename T>(ResourceType type, model::ResourceMap<T>& map,
                                       const model::ResourceMap<T>& fixed) {
     Type& state = types_[index(type)];
-    std::erase_if(map, [&](const auto& item) { return !state.wanted.contains(item.first) && !fixed.contains(item.first); });
+    std::erase_if(map, [&](const auto& item) {
+      return !state.wanted.contains(item.first) && !fixed.contains(item.first);
+    });
     std::erase_if(state.versions, [&](const auto& item) { return !state.wanted.contains(item.first); });
   };
   forget(ResourceType::endpoint, received_.endpoints, fixed_.endpoints);
@@ -342,7 +356,8 @@ bool AdsClient::warm(const model::Listener& listener) const {
 
 // Builds what is warm into a snapshot. What is not keeps its last published version, for a while.
 void AdsClient::publish_now() {
-  const bool patience_over = warming_since_ != TimePoint{} && loop_.now() - warming_since_ >= options_.warming_timeout;
+  const bool patience_over =
+      warming_since_ != TimePoint{} && loop_.now() - warming_since_ >= options_.warming_timeout;
   auto snapshot = std::make_shared<model::Snapshot>(received_);
   bool all_warm = true;
   const auto hold_back = [&]<typename T>(model::ResourceMap<T>& map, const model::ResourceMap<T>* before) {
@@ -375,8 +390,9 @@ void AdsClient::publish_now() {
     warming_timer_.arm_after(options_.warming_timeout);
   }
   const bool heard = (heard_listeners_ || !options_.listeners) && (heard_clusters_ || !options_.clusters);
-  const bool has_secrets = std::all_of(options_.secrets.begin(), options_.secrets.end(),
-                                       [&](const std::string& name) { return received_.secrets.contains(name); });
+  const bool has_secrets =
+      std::all_of(options_.secrets.begin(), options_.secrets.end(),
+                  [&](const std::string& name) { return received_.secrets.contains(name); });
   if (heard && all_warm && has_secrets) initialised_ = true;
   snapshot->version = std::to_string(++publications_);
   published_ = std::move(snapshot);

@@ -57,10 +57,10 @@ class AdsClient {
 
   // What /stats and /config_dump say of each type.
   struct TypeStatus {
-    std::string version;      // of the last accepted response
+    std::string version;  // of the last accepted response
     uint64_t accepted = 0;
     uint64_t rejected = 0;
-    std::string last_error;   // of the last refused response
+    std::string last_error;  // of the last refused response
     WallTime last_update{};
   };
   const TypeStatus& status(wire::ResourceType type) const { return types_[index(type)].status; }
@@ -72,11 +72,11 @@ class AdsClient {
 
  private:
   struct Type {
-    std::set<std::string> wanted;            // by name; unused for wildcard types
-    std::set<std::string> subscribed;        // what the server was told on this stream
+    std::set<std::string> wanted;      // by name; unused for wildcard types
+    std::set<std::string> subscribed;  // what the server was told on this stream
     bool subscribed_once = false;
     std::map<std::string, std::string> versions;  // accepted resources
-    std::set<std::string> answered;          // wanted names the server spoke of on this stream, present or not
+    std::set<std::string> answered;  // wanted names the server spoke of on this stream, present or not
     TypeStatus status;
   };
   static constexpr size_t index(wire::ResourceType type) { return static_cast<size_t>(type); }
@@ -105,7 +105,7 @@ class AdsClient {
   Publish publish_;
 
   std::array<Type, 5> types_;
-  model::Snapshot received_;   // everything accepted, warm or not
+  model::Snapshot received_;  // everything accepted, warm or not
   std::shared_ptr<const model::Snapshot> published_;
   TimePoint warming_since_{};
   bool node_sent_ = false;

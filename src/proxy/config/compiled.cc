@@ -20,17 +20,25 @@ const CompiledChain* CompiledListener::find(const model::FilterChain* chain) con
 std::vector<std::string> ClientTls::alpn_of(Carriage carriage) const {
   if (!mesh_) {
     switch (carriage) {
-      case Carriage::http1: return {"http/1.1"};
-      case Carriage::http2: return {"h2"};
-      case Carriage::mesh: return alpn_.empty() ? std::vector<std::string>{"h2", "http/1.1"} : alpn_;
-      case Carriage::tcp: return alpn_;
+      case Carriage::http1:
+        return {"http/1.1"};
+      case Carriage::http2:
+        return {"h2"};
+      case Carriage::mesh:
+        return alpn_.empty() ? std::vector<std::string>{"h2", "http/1.1"} : alpn_;
+      case Carriage::tcp:
+        return alpn_;
     }
   }
   switch (carriage) {
-    case Carriage::http1: return {"istio-http/1.1", "istio", "http/1.1"};
-    case Carriage::http2: return {"istio-h2", "istio", "h2"};
-    case Carriage::mesh: return {std::string(kMeshAlpn), "istio-http/1.1", "istio", "http/1.1"};
-    case Carriage::tcp: return {"istio-peer-exchange", "istio"};
+    case Carriage::http1:
+      return {"istio-http/1.1", "istio", "http/1.1"};
+    case Carriage::http2:
+      return {"istio-h2", "istio", "h2"};
+    case Carriage::mesh:
+      return {std::string(kMeshAlpn), "istio-http/1.1", "istio", "http/1.1"};
+    case Carriage::tcp:
+      return {"istio-peer-exchange", "istio"};
   }
   return {};
 }
@@ -75,7 +83,8 @@ ConfigCompiler::ConfigCompiler(LogFiles& logs, std::string hostname, uint64_t se
 namespace {
 
 bool uses_secrets(const model::Listener& listener) {
-  return std::any_of(listener.chains.begin(), listener.chains.end(), [](const auto& chain) { return chain.tls.has_value(); }) ||
+  return std::any_of(listener.chains.begin(), listener.chains.end(),
+                     [](const auto& chain) { return chain.tls.has_value(); }) ||
          (listener.default_chain && listener.default_chain->tls);
 }
 
@@ -90,7 +99,8 @@ std::string key_of(const model::TlsCommon& common, bool verify_host) {
     return concat(static_cast<int>(r.source), '|', r.name, '|', r.certificate, '|', r.key, '|', r.ca, '|');
   };
   return concat(ref(common.certificate), ref(common.roots), static_cast<int>(common.min_version), '|',
-                static_cast<int>(common.max_version), '|', join(common.cipher_suites, ":"), '|', int{verify_host});
+                static_cast<int>(common.max_version), '|', join(common.cipher_suites, ":"), '|',
+                int{verify_host});
 }
 
 }  // namespace
@@ -106,7 +116,8 @@ Result<CompiledChain> ConfigCompiler::compile_chain(const model::FilterChain& ch
       if (filter.kind == model::HttpFilter::Kind::rbac && filter.rbac) request_filters.push_back(filter.rbac);
       if (filter.kind == model::HttpFilter::Kind::istio_stats) compiled.reports_metrics = true;
     }
-    if (http->inline_routes) compiled.inline_routes = std::make_shared<const policy::CompiledRoutes>(http->inline_routes);
+    if (http->inline_routes)
+      compiled.inline_routes = std::make_shared<const policy::CompiledRoutes>(http->inline_routes);
     logs = &http->access_logs;
   } else if (const model::TcpProxy* tcp = compiled.tcp()) {
     logs = &tcp->access_logs;
@@ -123,8 +134,9 @@ Result<CompiledChain> ConfigCompiler::compile_chain(const model::FilterChain& ch
     std::vector<std::string> alpn = chain.tls->common.alpn;
     // Peers of the mesh come to chains that trust what the workload trusts, or that speak Istio's own names
     // (a bootstrap with certificates from files).
-    const bool mesh = chain.tls->common.roots.source == model::SecretRef::Source::workload ||
-                      std::any_of(alpn.begin(), alpn.end(), [](const auto& name) { return name.starts_with("istio"); });
+    const bool mesh =
+        chain.tls->common.roots.source == model::SecretRef::Source::workload ||
+        std::any_of(alpn.begin(), alpn.end(), [](const auto& name) { return name.starts_with("istio"); });
     if (mesh && compiled.http() != nullptr) alpn.insert(alpn.begin(), std::string(kMeshAlpn));
     auto context = make_server_context(*chain.tls, std::move(alpn), secrets);
     if (context) {
@@ -154,13 +166,15 @@ Result<std::shared_ptr<const CompiledListener>> ConfigCompiler::compile_listener
     if (!one) return fail(std::move(one).error().within("default filter chain"));
     compiled->default_chain = std::move(*one);
   }
-  compiled->needs_detection = compiled->needs_detection && (listener->tls_inspector || listener->http_inspector);
+  compiled->needs_detection =
+      compiled->needs_detection && (listener->tls_inspector || listener->http_inspector);
   return std::shared_ptr<const CompiledListener>(std::move(compiled));
 }
 
 Result<std::shared_ptr<const ClientTls>> ConfigCompiler::client_tls(const model::UpstreamTls& tls,
                                                                     const model::Cluster& cluster, bool mesh,
-                                                                    const Secrets& secrets, std::string& awaits) {
+                                                                    const Secrets& secrets,
+                                                                    std::string& awaits) {
   auto& base = client_bases_[key_of(tls.common, tls.auto_san_validation)];
   if (!base) {
     model::UpstreamTls general = tls;
@@ -175,11 +189,13 @@ Result<std::shared_ptr<const ClientTls>> ConfigCompiler::client_tls(const model:
     base = std::move(*made);
   }
   WEFT_TRY(auto rules, name_rules(tls.common.subject_alt_names));
-  // A name that the request's authority would give is the service's own: pools are by endpoint, not by request.
+  // A name that the request's authority would give is the service's own: pools are by endpoint, not by
+  // request.
   std::string name = tls.sni;
   if (name.empty() && (tls.auto_host_sni || tls.auto_san_validation)) {
     name = cluster.service_host;
-    if (name.empty() && !cluster.fixed_endpoints.endpoints.empty()) name = cluster.fixed_endpoints.endpoints[0].hostname;
+    if (name.empty() && !cluster.fixed_endpoints.endpoints.empty())
+      name = cluster.fixed_endpoints.endpoints[0].hostname;
   }
   return std::make_shared<const ClientTls>(base, std::move(rules), std::move(name), tls.common.alpn, mesh);
 }
@@ -192,7 +208,8 @@ Result<std::shared_ptr<const CompiledCluster>> ConfigCompiler::compile_cluster(
   compiled->endpoints = std::move(endpoints);
   const bool has_tls = cluster->tls || cluster->mesh_tls;
   const bool same_tls = before != nullptr && before->model->tls == cluster->tls &&
-                        before->model->mesh_tls == cluster->mesh_tls && before->trust_generation == secrets.generation;
+                        before->model->mesh_tls == cluster->mesh_tls &&
+                        before->trust_generation == secrets.generation;
   compiled->trust_generation = has_tls ? secrets.generation : 0;
   if (same_tls) {
     compiled->tls = before->tls;
@@ -203,7 +220,8 @@ Result<std::shared_ptr<const CompiledCluster>> ConfigCompiler::compile_cluster(
       WEFT_TRY(compiled->tls, client_tls(*cluster->tls, *cluster, false, secrets, compiled->awaits_secret));
     }
     if (cluster->mesh_tls) {
-      WEFT_TRY(compiled->mesh_tls, client_tls(*cluster->mesh_tls, *cluster, true, secrets, compiled->awaits_secret));
+      WEFT_TRY(compiled->mesh_tls,
+               client_tls(*cluster->mesh_tls, *cluster, true, secrets, compiled->awaits_secret));
     }
   }
 
@@ -250,7 +268,8 @@ std::shared_ptr<const Config> ConfigCompiler::compile(std::shared_ptr<const mode
   for (const auto& [name, listener] : snapshot->listeners) {
     std::shared_ptr<const CompiledListener> before;
     if (current_) {
-      if (const auto it = current_->listeners.find(name); it != current_->listeners.end()) before = it->second;
+      if (const auto it = current_->listeners.find(name); it != current_->listeners.end())
+        before = it->second;
     }
     if (before && before->model == listener && !(secrets_changed && uses_secrets(*listener))) {
       config->listeners.emplace(name, std::move(before));
@@ -269,14 +288,16 @@ std::shared_ptr<const Config> ConfigCompiler::compile(std::shared_ptr<const mode
     std::shared_ptr<const model::EndpointSet> endpoints;
     if (cluster->discovery == model::Discovery::eds) {
       const std::string& eds = cluster->eds_service_name.empty() ? cluster->name : cluster->eds_service_name;
-      if (const auto it = snapshot->endpoints.find(eds); it != snapshot->endpoints.end()) endpoints = it->second;
+      if (const auto it = snapshot->endpoints.find(eds); it != snapshot->endpoints.end())
+        endpoints = it->second;
     }
     std::shared_ptr<const CompiledCluster> before;
     if (current_) {
       if (const auto it = current_->clusters.find(name); it != current_->clusters.end()) before = it->second;
     }
     const bool has_tls = cluster->tls || cluster->mesh_tls;
-    if (before && before->model == cluster && before->endpoints == endpoints && !(has_tls && secrets_changed)) {
+    if (before && before->model == cluster && before->endpoints == endpoints &&
+        !(has_tls && secrets_changed)) {
       config->clusters.emplace(name, std::move(before));
       continue;
     }

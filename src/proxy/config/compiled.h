@@ -68,9 +68,9 @@ struct CompiledListener {
 
 // How requests and connections of one kind reach an endpoint.
 enum class Carriage : uint8_t {
-  http1,   // HTTP/1.1 requests, upgrades
-  http2,   // HTTP/2 requests
-  mesh,    // HTTP between sidecars: HTTP/2 where both are weft-proxy
+  http1,  // HTTP/1.1 requests, upgrades
+  http2,  // HTTP/2 requests
+  mesh,   // HTTP between sidecars: HTTP/2 where both are weft-proxy
   tcp,
 };
 
@@ -140,7 +140,8 @@ class ConfigCompiler {
 
   // Cannot fail as a whole: a resource that does not compile (a log format, a template) keeps its last
   // compiled version, or is left out, and is named in problems().
-  std::shared_ptr<const Config> compile(std::shared_ptr<const model::Snapshot> snapshot, const Secrets& secrets);
+  std::shared_ptr<const Config> compile(std::shared_ptr<const model::Snapshot> snapshot,
+                                        const Secrets& secrets);
   // What the control plane should be told before it is accepted; empty: all of it compiles.
   const std::vector<Problem>& problems() const { return problems_; }
   const std::shared_ptr<const Config>& current() const { return current_; }
@@ -148,15 +149,16 @@ class ConfigCompiler {
   void on_ejection(balance::OutlierDetector::Listener listener) { ejected_ = std::move(listener); }
 
  private:
-  Result<std::shared_ptr<const CompiledListener>> compile_listener(std::shared_ptr<const model::Listener> listener,
-                                                                   const Secrets& secrets);
+  Result<std::shared_ptr<const CompiledListener>> compile_listener(
+      std::shared_ptr<const model::Listener> listener, const Secrets& secrets);
   Result<CompiledChain> compile_chain(const model::FilterChain& chain, const Secrets& secrets);
   Result<std::shared_ptr<const CompiledCluster>> compile_cluster(
       std::shared_ptr<const model::Cluster> cluster, std::shared_ptr<const model::EndpointSet> endpoints,
       const Secrets& secrets, const CompiledCluster* before);
   // Null with `awaits` set: its secret has not come.
-  Result<std::shared_ptr<const ClientTls>> client_tls(const model::UpstreamTls& tls, const model::Cluster& cluster,
-                                                      bool mesh, const Secrets& secrets, std::string& awaits);
+  Result<std::shared_ptr<const ClientTls>> client_tls(const model::UpstreamTls& tls,
+                                                      const model::Cluster& cluster, bool mesh,
+                                                      const Secrets& secrets, std::string& awaits);
 
   LogFiles& logs_;
   std::string hostname_;

@@ -69,8 +69,9 @@ io::Task<void> IdentityClient::run() {
       ++failures_;
       last_error_ = fresh.error().to_string();
       log_warning("identity", "no certificate from the CA, asking again: ", last_error_);
-      co_await io::sleep_for(loop_, retry / 2 + Duration(static_cast<int64_t>(loop_.random().unit() *
-                                                                             static_cast<double>(retry.count()))));
+      co_await io::sleep_for(loop_,
+                             retry / 2 + Duration(static_cast<int64_t>(loop_.random().unit() *
+                                                                       static_cast<double>(retry.count()))));
       retry = std::min(retry * 2, kLongestRetry);
       // Ask more often as the end of the certificate comes near.
       if (current_) {

@@ -30,7 +30,8 @@ class IdentityClient {
   using Changed = std::function<void(std::shared_ptr<const WorkloadIdentity>)>;
   using Credentials = std::function<void(http::Headers&)>;
 
-  IdentityClient(io::Loop& loop, net::GrpcChannel& ca, Options options, Credentials credentials, Changed changed);
+  IdentityClient(io::Loop& loop, net::GrpcChannel& ca, Options options, Credentials credentials,
+                 Changed changed);
 
   // Until the task is destroyed.
   io::Task<void> run();

@@ -30,7 +30,8 @@ Result<Secrets::Material> Secrets::resolve(const model::TlsCommon& tls) const {
   using Source = model::SecretRef::Source;
   Material material;
   switch (tls.certificate.source) {
-    case Source::none: break;
+    case Source::none:
+      break;
     case Source::workload:
       if (!workload) return fail(missing("default"));
       material.certificate_chain = workload->certificate_chain;
@@ -54,7 +55,8 @@ Result<Secrets::Material> Secrets::resolve(const model::TlsCommon& tls) const {
       break;
   }
   switch (tls.roots.source) {
-    case Source::none: break;
+    case Source::none:
+      break;
     case Source::workload:
       if (!workload) return fail(missing("ROOTCA"));
       material.roots = workload->roots;
@@ -69,7 +71,9 @@ Result<Secrets::Material> Secrets::resolve(const model::TlsCommon& tls) const {
       WEFT_TRY(material.roots, read_file(tls.roots.ca));
       break;
     }
-    case Source::inline_: material.roots = tls.roots.ca; break;
+    case Source::inline_:
+      material.roots = tls.roots.ca;
+      break;
   }
   return material;
 }
