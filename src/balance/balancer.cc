@@ -15,6 +15,18 @@ Balancer::Balancer(Balancer&&) noexcept = default;
 
 // ---- the set
 
+namespace {
+
+// Whether it is the same workload spoken to in the same way: only then are connections and counts worth
+// keeping. An address is given to another Pod sooner or later.
+bool is_same_place(const model::Endpoint& a, const model::Endpoint& b) {
+  const bool same_workload =
+      a.workload == b.workload || (a.workload && b.workload && *a.workload == *b.workload);
+  return a.mesh_tls == b.mesh_tls && a.hostname == b.hostname && same_workload;
+}
+
+}  // namespace
+
 std::vector<std::shared_ptr<Host>> Balancer::update(const model::EndpointSet& endpoints) {
   std::unordered_map<SocketAddress, std::shared_ptr<Host>> before;
   for (auto& host : hosts_) before.emplace(host->address(), std::move(host));
@@ -22,7 +34,8 @@ std::vector<std::shared_ptr<Host>> Balancer::update(const model::EndpointSet& en
   std::unordered_map<SocketAddress, bool> taken;
   for (const auto& endpoint : endpoints.endpoints) {
     if (!taken.emplace(endpoint.address, true).second) continue;  // named twice: the first counts
-    if (const auto known = before.find(endpoint.address); known != before.end()) {
+    if (const auto known = before.find(endpoint.address);
+        known != before.end() && is_same_place(known->second->endpoint(), endpoint)) {
       known->second->endpoint_ = endpoint;
       hosts_.push_back(std::move(known->second));
       before.erase(known);

@@ -109,8 +109,9 @@ class Balancer {
   Balancer(Balancer&&) noexcept;
   Balancer& operator=(Balancer&&) = delete;
 
-  // Hosts whose address remains keep their state. Removed ones live on until their last request ends.
-  // Returns the hosts that left, so that their connections can be drained.
+  // Hosts whose address remains keep their state, unless another workload or transport is behind it. Removed
+  // ones live on until their last request ends. Returns the hosts that left, so that their connections can be
+  // drained.
   std::vector<std::shared_ptr<Host>> update(const model::EndpointSet& endpoints);
   Pick pick(const PickContext& context = {});
 

@@ -305,6 +305,19 @@ TEST(Balancer, keeps_the_state_of_hosts_that_remain) {
   EXPECT_EQ(kept->endpoint().weight, 5u);
 }
 
+TEST(Balancer, an_address_with_another_workload_is_another_host) {
+  Bench bench(LbPolicy::round_robin, hosts(1));
+  const auto before = bench->hosts()[0];
+  auto other = hosts(1);
+  other.endpoints[0].workload = std::make_shared<model::WorkloadInfo>();
+  EXPECT_EQ(bench->update(other).size(), 1u);
+  EXPECT_NE(bench->hosts()[0], before);
+  other.endpoints[0].workload = std::make_shared<model::WorkloadInfo>();
+  EXPECT_TRUE(bench->update(other).empty()) << "the same, told again";
+  other.endpoints[0].mesh_tls = true;
+  EXPECT_EQ(bench->update(other).size(), 1u);
+}
+
 TEST(Balancer, an_ejected_host_stays_ejected_through_an_update) {
   Bench bench(LbPolicy::round_robin, hosts(2));
   bench.eject(0);
