@@ -34,8 +34,8 @@ std::vector<model::AccessLog> access_logs(const MeshOptions& mesh);
 // Of listeners: connections for which there is no chain.
 std::vector<model::AccessLog> no_route_access_logs(const MeshOptions& mesh);
 
-// Envoy refuses a listener with two chains for the same connection. Takes from a chain whatever an earlier one
-// already claims; false where nothing is left of it.
+// Envoy refuses a listener with two chains for the same connection. Takes from a chain whatever an earlier
+// one already claims; false where nothing is left of it.
 bool make_distinct(model::FilterChain& chain, const std::vector<model::FilterChain>& earlier);
 
 // What an HTTP inspector, or the client's ALPN without TLS, calls HTTP.

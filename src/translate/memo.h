@@ -57,10 +57,7 @@ class Memo {
   // A new world begins: what the last one did not ask for goes.
   void next_generation() {
     std::erase_if(slots_, [this](const auto& item) { return item.second.generation != generation_; });
-    for (auto it = known_.begin(); it != known_.end();) {
-      std::erase_if(it->second, [](const auto& weak) { return weak.expired(); });
-      it = it->second.empty() ? known_.erase(it) : std::next(it);
-    }
+    if (generation_ % 16 == 0) forget_expired();
     ++generation_;
   }
 
@@ -75,6 +72,13 @@ class Memo {
     Ref value;
     uint64_t generation = 0;
   };
+
+  void forget_expired() {
+    for (auto it = known_.begin(); it != known_.end();) {
+      std::erase_if(it->second, [](const auto& weak) { return weak.expired(); });
+      it = it->second.empty() ? known_.erase(it) : std::next(it);
+    }
+  }
 
   Ref intern(const std::string& name, Ref made) {
     auto& list = known_[name];

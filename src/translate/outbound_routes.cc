@@ -150,15 +150,28 @@ void add_hosts_without_service(const World& world, const Client& client, const V
 // whose whole name it is.
 void drop_duplicate_domains(std::vector<model::VirtualHost>& hosts,
                             const std::unordered_set<std::string>& whole) {
-  std::unordered_set<std::string> taken;
-  std::unordered_set<std::string> names;
-  for (auto& host : hosts) {
-    const std::string own = host.domains.empty() ? std::string() : host.domains.front();
-    std::erase_if(host.domains, [&](const std::string& domain) {
-      if (domain != own && whole.contains(domain)) return true;
-      return !taken.insert(to_lower(domain)).second;
-    });
-    if (!names.insert(host.name).second) host.domains.clear();
+  // Names are lower-case by now. First all are judged, for views into them must hold; then the losers go.
+  std::unordered_set<std::string_view> taken;
+  std::unordered_set<std::string_view> names;
+  taken.reserve(hosts.size() * 8);
+  names.reserve(hosts.size());
+  std::vector<std::vector<bool>> keeps(hosts.size());
+  for (size_t i = 0; i < hosts.size(); ++i) {
+    const bool first = names.insert(hosts[i].name).second;
+    for (const auto& domain : hosts[i].domains) {
+      const bool own = &domain == &hosts[i].domains.front();
+      keeps[i].push_back(first && (own || !whole.contains(domain)) && taken.insert(domain).second);
+    }
+  }
+  taken.clear();
+  names.clear();
+  for (size_t i = 0; i < hosts.size(); ++i) {
+    if (std::find(keeps[i].begin(), keeps[i].end(), false) == keeps[i].end()) continue;
+    std::vector<std::string> kept;
+    for (size_t d = 0; d < keeps[i].size(); ++d) {
+      if (keeps[i][d]) kept.push_back(std::move(hosts[i].domains[d]));
+    }
+    hosts[i].domains = std::move(kept);
   }
   std::erase_if(hosts, [](const auto& host) { return host.domains.empty(); });
 }

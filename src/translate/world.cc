@@ -186,8 +186,8 @@ std::shared_ptr<const World> World::make(WorldInput input, std::shared_ptr<const
   auto world = std::shared_ptr<World>(new World());
   world->input_ = std::move(input);
   world->index_kinds(previous.get());
-  world->index_workloads(previous.get());
-  world->index_services(previous.get());
+  const auto changed = world->index_workloads(previous.get());
+  world->index_services(previous.get(), changed);
   return world;
 }
 
@@ -242,30 +242,34 @@ void World::index_kinds(const World* previous) {
 
 // ---- Workloads ----
 
+// Where each pod stands, by what does not change while it runs: kept as long as the pods are the same ones.
+struct WorkloadPlaces {
+  std::unordered_map<std::string, uint32_t> by_name;
+  // Pods that have one label, by "namespace/label=value": where a selector begins its search.
+  std::unordered_map<std::string, std::vector<uint32_t>> by_label;
+  std::unordered_map<std::string, std::vector<uint32_t>> by_namespace;
+};
+
 struct World::WorkloadIndex {
   List<Workload> all;  // sorted by namespace, name
-  std::unordered_map<std::string, Ref<Workload>> by_name;
-  std::unordered_map<IpAddress, Ref<Workload>> by_ip;
-  // Pods that have one label, by "namespace/label=value": where a selector begins its search.
-  std::unordered_map<std::string, std::vector<const Ref<Workload>*>> by_label;
-  std::unordered_map<std::string, std::vector<const Ref<Workload>*>> by_namespace;
+  std::shared_ptr<const WorkloadPlaces> places;
 
   template <typename Visit>
   void each_selected(std::string_view namespace_name, const objects::Labels& selector,
                      const Visit& visit) const {
-    const std::vector<const Ref<Workload>*>* candidates = nullptr;
+    const std::vector<uint32_t>* candidates = nullptr;
     if (selector.empty()) {
-      const auto it = by_namespace.find(std::string(namespace_name));
-      if (it != by_namespace.end()) candidates = &it->second;
+      const auto it = places->by_namespace.find(std::string(namespace_name));
+      if (it != places->by_namespace.end()) candidates = &it->second;
     }
     for (const auto& [name, value] : selector) {
-      const auto it = by_label.find(concat(namespace_name, "/", name, "=", value));
-      if (it == by_label.end()) return;
+      const auto it = places->by_label.find(concat(namespace_name, "/", name, "=", value));
+      if (it == places->by_label.end()) return;
       if (!candidates || it->second.size() < candidates->size()) candidates = &it->second;
     }
     if (!candidates) return;
-    for (const auto* workload : *candidates) {
-      if (objects::selects(selector, (*workload)->labels)) visit(*workload);
+    for (const uint32_t place : *candidates) {
+      if (objects::selects(selector, all[place]->labels)) visit(all[place]);
     }
   }
 };
@@ -323,52 +327,91 @@ Ref<Workload> make_workload(const Ref<objects::Pod>& pod, const WorkloadStatus& 
 
 }  // namespace
 
-void World::index_workloads(const World* previous) {
-  if (previous && kinds_->pods.sorted == previous->kinds_->pods.sorted &&
-      kinds_->namespaces.sorted == previous->kinds_->namespaces.sorted &&
-      input_.workloads == previous->input_.workloads) {
-    workloads_ = previous->workloads_;
-    return;
+std::optional<World::Changed> World::index_workloads(const World* previous) {
+  static const WorkloadStatus kUnknown;
+  const auto status_of = [this](const std::string& name) -> const WorkloadStatus& {
+    const auto it = input_.workloads.find(name);
+    return it == input_.workloads.end() ? kUnknown : it->second;
+  };
+  const bool same_namespaces = previous && kinds_->namespaces.sorted == previous->kinds_->namespaces.sorted;
+  if (same_namespaces && kinds_->pods.sorted == previous->kinds_->pods.sorted) {
+    // The same pods: only those whose status changed are made anew, each in its place.
+    Changed changed;
+    const auto look = [&](const std::string& name) {
+      const auto it = previous->workloads_->places->by_name.find(name);
+      if (it == previous->workloads_->places->by_name.end()) return;
+      const Ref<Workload>& old = previous->workloads_->all[it->second];
+      const WorkloadStatus& status = status_of(name);
+      if (old->status == status) return;
+      changed.emplace_back(it->second,
+                           make_workload(old->pod, status, find_namespace(old->namespace_name), options()));
+    };
+    // Both maps are in order: what differs shows when they are walked side by side.
+    auto now = input_.workloads.begin();
+    auto was = previous->input_.workloads.begin();
+    while (now != input_.workloads.end() || was != previous->input_.workloads.end()) {
+      if (was == previous->input_.workloads.end() ||
+          (now != input_.workloads.end() && now->first < was->first)) {
+        look((now++)->first);
+      } else if (now == input_.workloads.end() || was->first < now->first) {
+        look((was++)->first);
+      } else {
+        if (now->second != was->second) look(now->first);
+        ++now;
+        ++was;
+      }
+    }
+    if (changed.empty()) {
+      workloads_ = previous->workloads_;
+      return changed;
+    }
+    auto index = std::make_shared<WorkloadIndex>(*previous->workloads_);
+    for (const auto& [place, workload] : changed) index->all[place] = workload;
+    workloads_ = std::move(index);
+    return changed;
   }
+
   auto index = std::make_shared<WorkloadIndex>();
   index->all.reserve(kinds_->pods.raw.size());
-  const bool same_namespaces = previous && kinds_->namespaces.sorted == previous->kinds_->namespaces.sorted;
-  static const WorkloadStatus kUnknown;
+  std::unordered_map<std::string, bool> seen;
   for (const auto& pod : kinds_->pods.raw) {
     const std::string name = key(pod->meta.namespace_name, pod->meta.name);
-    const auto status_it = input_.workloads.find(name);
-    const WorkloadStatus& status = status_it == input_.workloads.end() ? kUnknown : status_it->second;
+    if (!seen.emplace(name, true).second) continue;
+    const WorkloadStatus& status = status_of(name);
     Ref<Workload> workload;
     if (same_namespaces) {
-      const auto it = previous->workloads_->by_name.find(name);
-      if (it != previous->workloads_->by_name.end() && it->second->pod == pod &&
-          it->second->status == status) {
-        workload = it->second;
+      if (auto old = previous->find_workload(pod->meta.namespace_name, pod->meta.name);
+          old && old->pod == pod && old->status == status) {
+        workload = std::move(old);
       }
     }
     if (!workload) workload = make_workload(pod, status, find_namespace(pod->meta.namespace_name), options());
-    if (!index->by_name.emplace(name, workload).second) continue;
     index->all.push_back(std::move(workload));
   }
   std::sort(index->all.begin(), index->all.end(), [](const auto& a, const auto& b) {
     return std::tie(a->namespace_name, a->name) < std::tie(b->namespace_name, b->name);
   });
-  for (const auto& workload : index->all) {
-    if (workload->ip) index->by_ip.emplace(*workload->ip, workload);
-    index->by_namespace[workload->namespace_name].push_back(&workload);
-    for (const auto& [name, value] : workload->labels) {
-      index->by_label[concat(workload->namespace_name, "/", name, "=", value)].push_back(&workload);
+  auto places = std::make_shared<WorkloadPlaces>();
+  for (uint32_t place = 0; place < index->all.size(); ++place) {
+    const Workload& workload = *index->all[place];
+    places->by_name.emplace(key(workload.namespace_name, workload.name), place);
+    places->by_namespace[workload.namespace_name].push_back(place);
+    for (const auto& [name, value] : workload.labels) {
+      places->by_label[concat(workload.namespace_name, "/", name, "=", value)].push_back(place);
     }
   }
+  index->places = std::move(places);
   workloads_ = std::move(index);
+  return std::nullopt;
 }
 
 // ---- Services ----
 
-struct World::ServiceIndex {
-  std::vector<ServiceRef> all;                                       // by host, then age
-  std::unordered_map<std::string, std::vector<ServiceRef>> by_host;  // lower case
-  std::unordered_map<const Workload*, std::vector<ServiceRef>> by_workload;
+// Where each service stands, by what does not change with its pods.
+struct World::ServicePlaces {
+  std::unordered_map<std::string, std::vector<uint32_t>> by_host;
+  // By "namespace/label=value" of the selector's first label: where a pod looks for its services.
+  std::unordered_map<std::string, std::vector<uint32_t>> by_selector;
 };
 
 namespace {
@@ -491,29 +534,47 @@ void add_entry_endpoints(ServiceInfo& info) {
 
 }  // namespace
 
-void World::index_services(const World* previous) {
+void World::add_pods(ServiceInfo& info) const {
+  workloads_->each_selected(info.namespace_name, info.selector, [&](const Ref<Workload>& workload) {
+    if (!workload->ip) return;
+    Instance instance;
+    instance.workload = workload;
+    instance.locality = workload->locality;
+    instance.ready = workload->ready;
+    instance.ports.reserve(info.ports.size());
+    for (const auto& port : info.ports) {
+      instance.ports.push_back(resolve_port(workload->pod->spec, port.target));
+    }
+    info.instances.push_back(std::move(instance));
+  });
+  std::sort(info.instances.begin(), info.instances.end(),
+            [](const Instance& a, const Instance& b) { return *a.workload->ip < *b.workload->ip; });
+}
+
+void World::index_services(const World* previous, const std::optional<Changed>& changed) {
   const bool same_shape = previous && kinds_->services.sorted == previous->kinds_->services.sorted &&
                           kinds_->entries.sorted == previous->kinds_->entries.sorted &&
                           input_.service_addresses == previous->input_.service_addresses;
-  services_shape_ = same_shape ? previous->services_shape_ : std::make_shared<const char>();
-  if (same_shape && workloads_ == previous->workloads_) {
+  if (same_shape && changed) {
+    service_places_ = previous->service_places_;
     services_ = previous->services_;
+    if (changed->empty()) return;
+    // The same services and pods: only those that select a pod whose status changed have other instances.
+    auto services = std::make_shared<std::vector<ServiceRef>>(*previous->services_);
+    std::set<uint32_t> touched;
+    for (const auto& [place, workload] : *changed) {
+      for (const uint32_t service : places_of(*workload)) touched.insert(service);
+    }
+    for (const uint32_t place : touched) {
+      auto info = std::make_shared<ServiceInfo>(*(*services)[place]);
+      info->instances.clear();
+      add_pods(*info);
+      (*services)[place] = std::move(info);
+    }
+    services_ = std::move(services);
     return;
   }
-  auto index = std::make_shared<ServiceIndex>();
-  const auto add_pods = [&](ServiceInfo& info) {
-    workloads_->each_selected(info.namespace_name, info.selector, [&](const Ref<Workload>& workload) {
-      if (!workload->ip) return;
-      Instance instance;
-      instance.workload = workload;
-      instance.locality = workload->locality;
-      instance.ready = workload->ready;
-      for (const auto& port : info.ports) {
-        instance.ports.push_back(resolve_port(workload->pod->spec, port.target));
-      }
-      info.instances.push_back(std::move(instance));
-    });
-  };
+
   std::vector<std::shared_ptr<ServiceInfo>> made;
   std::unordered_map<std::string, ServiceInfo*> kubernetes;
   for (const auto& service : *kinds_->services.sorted) {
@@ -531,38 +592,56 @@ void World::index_services(const World* previous) {
         continue;
       }
       auto info = from_entry(entry, host, input_.service_addresses);
-      if (entry->workload_selector) {
-        add_pods(*info);
-      } else {
+      if (!entry->workload_selector) {
         add_entry_endpoints(*info);
+      } else if (!info->selector.empty()) {
+        add_pods(*info);
       }
       made.push_back(std::move(info));
     }
   }
+  auto services = std::make_shared<std::vector<ServiceRef>>();
   for (auto& info : made) {
-    stable_sort(info->instances, [](const Instance& a, const Instance& b) {
-      if (a.workload && b.workload) return *a.workload->ip < *b.workload->ip;
-      return !a.workload && !b.workload ? false : static_cast<bool>(a.workload);
-    });
     ServiceRef ref = info;
     if (previous) {
-      const auto it = previous->services_->by_host.find(info->host);
-      if (it != previous->services_->by_host.end()) {
-        for (const auto& old : it->second) {
+      const auto it = previous->service_places_->by_host.find(info->host);
+      if (it != previous->service_places_->by_host.end()) {
+        for (const uint32_t place : it->second) {
+          const ServiceRef& old = (*previous->services_)[place];
           if (same_service(*old, *info)) ref = old;
         }
       }
     }
-    index->all.push_back(std::move(ref));
+    services->push_back(std::move(ref));
   }
-  stable_sort(index->all, [](const ServiceRef& a, const ServiceRef& b) { return a->host < b->host; });
-  for (const auto& service : index->all) {
-    index->by_host[service->host].push_back(service);
-    for (const auto& instance : service->instances) {
-      if (instance.workload) index->by_workload[instance.workload.get()].push_back(service);
+  stable_sort(*services, [](const ServiceRef& a, const ServiceRef& b) { return a->host < b->host; });
+  services_ = services;
+  if (same_shape) {
+    service_places_ = previous->service_places_;
+    return;
+  }
+  auto places = std::make_shared<ServicePlaces>();
+  for (uint32_t place = 0; place < services->size(); ++place) {
+    const ServiceInfo& service = *(*services)[place];
+    places->by_host[service.host].push_back(place);
+    if (service.selector.empty()) continue;
+    const auto& [name, value] = *service.selector.begin();
+    places->by_selector[concat(service.namespace_name, "/", name, "=", value)].push_back(place);
+  }
+  service_places_ = std::move(places);
+}
+
+std::vector<uint32_t> World::places_of(const Workload& workload) const {
+  std::vector<uint32_t> out;
+  for (const auto& [name, value] : workload.labels) {
+    const auto it = service_places_->by_selector.find(concat(workload.namespace_name, "/", name, "=", value));
+    if (it == service_places_->by_selector.end()) continue;
+    for (const uint32_t place : it->second) {
+      if (objects::selects((*services_)[place]->selector, workload.labels)) out.push_back(place);
     }
   }
-  services_ = std::move(index);
+  std::sort(out.begin(), out.end());
+  return out;
 }
 
 // ---- Questions ----
@@ -573,17 +652,18 @@ const objects::Namespace* World::find_namespace(std::string_view name) const {
 }
 
 const List<Workload>& World::workloads() const { return workloads_->all; }
-const std::vector<ServiceRef>& World::services() const { return services_->all; }
+const std::vector<ServiceRef>& World::services() const { return *services_; }
 
 std::shared_ptr<const Workload> World::find_workload(std::string_view namespace_name,
                                                      std::string_view name) const {
-  const auto it = workloads_->by_name.find(key(namespace_name, name));
-  return it == workloads_->by_name.end() ? nullptr : it->second;
+  const auto it = workloads_->places->by_name.find(key(namespace_name, name));
+  return it == workloads_->places->by_name.end() ? nullptr : workloads_->all[it->second];
 }
 
 std::shared_ptr<const Workload> World::find_workload(const IpAddress& ip) const {
-  const auto it = workloads_->by_ip.find(ip);
-  return it == workloads_->by_ip.end() ? nullptr : it->second;
+  const auto it = std::find_if(workloads_->all.begin(), workloads_->all.end(),
+                               [&](const auto& workload) { return workload->ip == ip; });
+  return it == workloads_->all.end() ? nullptr : *it;
 }
 
 namespace {
@@ -601,13 +681,20 @@ ServiceRef choose(const std::vector<ServiceRef>& same_host, std::string_view fro
 }  // namespace
 
 ServiceRef World::find_service(std::string_view host, std::string_view from) const {
-  const auto it = services_->by_host.find(to_lower(host));
-  return it == services_->by_host.end() ? nullptr : choose(it->second, from);
+  const auto it = service_places_->by_host.find(to_lower(host));
+  if (it == service_places_->by_host.end()) return nullptr;
+  if (it->second.size() == 1) {
+    const ServiceRef& only = (*services_)[it->second.front()];
+    return only->visible_in(from) ? only : nullptr;
+  }
+  std::vector<ServiceRef> same_host;
+  for (const uint32_t place : it->second) same_host.push_back((*services_)[place]);
+  return choose(same_host, from);
 }
 
 std::vector<ServiceRef> World::services_visible_in(std::string_view from) const {
   std::vector<ServiceRef> out;
-  const auto& all = services_->all;
+  const auto& all = *services_;
   out.reserve(all.size());
   for (size_t begin = 0; begin < all.size();) {
     size_t end = begin + 1;
@@ -625,8 +712,10 @@ std::vector<ServiceRef> World::services_visible_in(std::string_view from) const 
 }
 
 std::vector<ServiceRef> World::services_of(const Workload& workload) const {
-  const auto it = services_->by_workload.find(&workload);
-  return it == services_->by_workload.end() ? std::vector<ServiceRef>{} : it->second;
+  std::vector<ServiceRef> out;
+  if (!workload.ip) return out;
+  for (const uint32_t place : places_of(workload)) out.push_back((*services_)[place]);
+  return out;
 }
 
 const List<objects::VirtualService>& World::virtual_services() const {

@@ -215,7 +215,7 @@ class World {
   std::string client_signature(const objects::Labels& labels) const;
 
   // Equal in two living worlds: the services, their ports and addresses are the same (not their instances).
-  const void* services_identity() const { return services_shape_.get(); }
+  const void* services_identity() const { return service_places_.get(); }
 
   // Whether an object with this exportTo, in this namespace, is for `from`.
   static bool exported(const std::vector<std::string>& export_to, std::string_view own,
@@ -224,17 +224,22 @@ class World {
  private:
   struct Kinds;
   struct WorkloadIndex;
-  struct ServiceIndex;
+  struct ServicePlaces;
+  // Workloads made anew because their status changed, by their place; no value where the pods themselves did.
+  using Changed = std::vector<std::pair<uint32_t, std::shared_ptr<const Workload>>>;
+
   World() = default;
   void index_kinds(const World* previous);
-  void index_workloads(const World* previous);
-  void index_services(const World* previous);
+  std::optional<Changed> index_workloads(const World* previous);
+  void index_services(const World* previous, const std::optional<Changed>& changed);
+  void add_pods(ServiceInfo& info) const;
+  std::vector<uint32_t> places_of(const Workload& workload) const;
 
   WorldInput input_;
   std::shared_ptr<const Kinds> kinds_;
   std::shared_ptr<const WorkloadIndex> workloads_;
-  std::shared_ptr<const ServiceIndex> services_;
-  std::shared_ptr<const char> services_shape_;
+  std::shared_ptr<const std::vector<ServiceRef>> services_;
+  std::shared_ptr<const ServicePlaces> service_places_;
 };
 
 // Addresses for services that have none: 10.96.0.0/12 for Services, 240.240.0.0/16 for hosts of
