@@ -155,8 +155,9 @@ Result<void> ControlPlane::start() {
                        [&](const SocketAddress& address) { return listener_.listen_plaintext(address); }));
   WEFT_CHECK_OK(listen(options_.secure, addresses_.secure, "xDS over TLS",
                        [&](const SocketAddress& address) { return listener_.listen_tls(address); }));
-  return listen(options_.admin, addresses_.admin, "the admin pages",
-                [&](const SocketAddress& address) { return admin_.listen(address); });
+  const auto pages = [&](const SocketAddress& address) { return admin_.listen(address); };
+  WEFT_CHECK_OK(listen(options_.admin, addresses_.admin, "the admin pages", pages));
+  return listen(options_.health, addresses_.health, "health checks", pages);
 }
 
 void ControlPlane::reload() {

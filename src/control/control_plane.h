@@ -42,6 +42,7 @@ struct ControlPlaneOptions {
   std::optional<SocketAddress> xds;     // plaintext
   std::optional<SocketAddress> secure;  // TLS
   std::optional<SocketAddress> admin;
+  std::optional<SocketAddress> health;   // the admin pages once more, where Istio has /ready (8080)
   std::vector<std::string> extra_names;  // DNS names and addresses of the TLS listener's certificate
 };
 
@@ -60,7 +61,7 @@ class ControlPlane {
 
   // Where it listens; ports that were 0 are known.
   struct Addresses {
-    std::optional<SocketAddress> xds, secure, admin;
+    std::optional<SocketAddress> xds, secure, admin, health;
   };
   const Addresses& addresses() const { return addresses_; }
 

@@ -39,6 +39,7 @@ constexpr std::string_view kUsage = R"(weftd: the control plane of a Weft mesh
                            (default 127.0.0.1:15010; "none" to leave it out)
   --secure-address ADDR    xDS and CA over TLS (default 0.0.0.0:15012; "none")
   --admin-address ADDR     metrics and debug pages (default 127.0.0.1:15014; "none")
+  --health-address ADDR    the same pages once more, /ready among them (default "none"; Istio has 8080)
   --secure-name NAME       a further DNS name or address in the TLS certificate; may be given several times
   --ports-file FILE        write the addresses that were got to FILE as JSON, once all of them listen
   --trust-domain NAME      (default cluster.local)
@@ -149,6 +150,8 @@ std::vector<Flag> known_flags() {
       parsed_flag(
           "--admin-address", [](Flags& flags) -> auto& { return flags.plane.admin; }, parse_listen),
       parsed_flag(
+          "--health-address", [](Flags& flags) -> auto& { return flags.plane.health; }, parse_listen),
+      parsed_flag(
           "--leaf-ttl", [](Flags& flags) -> auto& { return flags.plane.certificates.leaf_life; },
           parse_duration),
       parsed_flag(
@@ -236,6 +239,7 @@ std::string ports_json(const control::ControlPlane::Addresses& addresses) {
   if (addresses.xds) json.field("xds", addresses.xds->to_string());
   if (addresses.secure) json.field("secure", addresses.secure->to_string());
   if (addresses.admin) json.field("admin", addresses.admin->to_string());
+  if (addresses.health) json.field("health", addresses.health->to_string());
   json.end_object();
   return json.take() + "\n";
 }

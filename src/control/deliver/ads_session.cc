@@ -86,11 +86,9 @@ Result<void> AdsSession::subscribe(ResourceType type, const std::vector<std::str
   for (const std::string& name : wanted) {
     if (!state.names.contains(name)) state.due.insert(name);
   }
-  if (!wildcard) {
-    std::erase_if(state.known, [&](const auto& known) { return !wanted.contains(known.first); });
-  }
   std::erase_if(state.due, [&](const std::string& name) { return !wanted.contains(name); });
   state.names = std::move(wanted);
+  forget_unwanted(state);
   state.changes_valid = false;
   return {};
 }
@@ -134,11 +132,16 @@ Result<void> AdsSession::receive(const wire::DeltaDiscoveryRequest& request) {
     // Under a wildcard the proxy must be told whether the resource is still its own.
     if (state.wildcard) state.due.insert(name);
   }
-  if (!state.wildcard) {
-    std::erase_if(state.known, [&](const auto& known) { return !state.names.contains(known.first); });
-  }
+  forget_unwanted(state);
   state.changes_valid = false;
   return {};
+}
+
+// What a proxy no longer asks for it has dropped.
+void AdsSession::forget_unwanted(Type& state) {
+  if (state.wildcard) return;
+  std::erase_if(state.known, [&](const auto& known) { return !state.names.contains(known.first); });
+  std::erase_if(state.rejected, [&](const std::string& name) { return !state.names.contains(name); });
 }
 
 void AdsSession::answered(ResourceType type, const std::optional<wire::Refusal>& error) {
@@ -182,6 +185,7 @@ void AdsSession::refused(ResourceType type, const wire::Refusal& error) {
     if (known != state.known.end()) {
       known->second.state = SentResource::State::rejected;
       known->second.error = state.status.error;
+      state.rejected.insert(known->first);
     }
     return;
   }
@@ -268,10 +272,7 @@ bool AdsSession::all_settled() {
 }
 
 bool AdsSession::rejected(ResourceType type) const {
-  const Type& state = of(type);
-  return state.whole_rejected || std::ranges::any_of(state.known, [](const auto& known) {
-           return known.second.state == SentResource::State::rejected;
-         });
+  return of(type).whole_rejected || !of(type).rejected.empty();
 }
 
 // What the proxy no longer needs stays with it all the same: by state of the world routes, endpoints and
@@ -397,6 +398,7 @@ std::string AdsSession::next_nonce(Type& state) {
 
 void AdsSession::remember(Type& state, const Change& change) {
   state.due.erase(change.name);
+  state.rejected.erase(change.name);
   state.flight.push_back({change.name, change.is_removal()});
   if (!change.awaited_endpoints.empty()) awaited_endpoints_.insert(change.awaited_endpoints);
   if (change.is_removal() && !state.names.contains(change.name)) {
@@ -415,7 +417,10 @@ std::string AdsSession::send_whole(ResourceType type, bool removals_open) {
   message.control_plane = "weftd";
 
   if (removals_open) {
-    for (const Change& gone : state.removals) state.known.erase(gone.name);
+    for (const Change& gone : state.removals) {
+      state.known.erase(gone.name);
+      state.rejected.erase(gone.name);
+    }
   }
   for (const Change& update : state.updates) remember(state, update);
   for (auto& [name, known] : state.known) {

@@ -122,9 +122,10 @@ class AdsSession {
     bool ever_named = false;
     std::set<std::string> names;
     std::map<std::string, SentResource> known;
-    std::set<std::string> due;    // asked for anew: to be answered whatever is known
-    bool answer_due = false;      // a wildcard's first answer is sent even if it is empty
-    bool whole_rejected = false;  // the list as a whole was refused (state of the world)
+    std::set<std::string> due;       // asked for anew: to be answered whatever is known
+    bool answer_due = false;         // a wildcard's first answer is sent even if it is empty
+    std::set<std::string> rejected;  // of known: what stands refused
+    bool whole_rejected = false;     // the list as a whole was refused (state of the world)
     std::deque<std::vector<std::string>> probes;
 
     bool in_flight = false;
@@ -159,6 +160,7 @@ class AdsSession {
   std::string send_whole(wire::ResourceType type, bool removals_open);
   std::string send_parts(wire::ResourceType type, std::vector<Change> changes);
   void remember(Type& state, const Change& change);
+  static void forget_unwanted(Type& state);
   std::string next_nonce(Type& state);
 
   Mode mode_;
