@@ -250,7 +250,7 @@ Result<Bootstrap> parse_bootstrap(std::string_view text, std::string_view file) 
   std::string bytes = tree_to_message(tree, *row, file, complaints);
   if (yaml::any_error(complaints)) return fail(to_error(complaints));
   bootstrap_pb::Bootstrap message;
-  if (!message.ParseFromString(bytes)) {
+  if (!parse(message, bytes)) {
     // The one thing that the tree does not check and protobuf does.
     return fail(Error::Kind::invalid, concat(file, ": holds text that is not UTF-8, or nests too deep"));
   }

@@ -8,9 +8,9 @@ namespace weft::wire {
 namespace {
 
 template <typename Message>
-Result<Message> parse(Bytes bytes, std::string_view what) {
+Result<Message> parse_message(Bytes bytes, std::string_view what) {
   Message message;
-  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+  if (!parse(message, as_text(bytes))) {
     return fail(Error::Kind::protocol, concat(what, " is not well-formed protobuf"));
   }
   return message;
@@ -34,7 +34,7 @@ std::string encode(const CertificateResponse& response) {
 
 Result<CertificateRequest> decode_certificate_request(Bytes message) {
   WEFT_TRY(const auto from,
-           parse<istio::v1::auth::IstioCertificateRequest>(message, "IstioCertificateRequest"));
+           parse_message<istio::v1::auth::IstioCertificateRequest>(message, "IstioCertificateRequest"));
   CertificateRequest request;
   request.csr = from.csr();
   request.validity_seconds = from.validity_duration();
@@ -44,7 +44,7 @@ Result<CertificateRequest> decode_certificate_request(Bytes message) {
 
 Result<CertificateResponse> decode_certificate_response(Bytes message) {
   WEFT_TRY(const auto from,
-           parse<istio::v1::auth::IstioCertificateResponse>(message, "IstioCertificateResponse"));
+           parse_message<istio::v1::auth::IstioCertificateResponse>(message, "IstioCertificateResponse"));
   return CertificateResponse{.chain = {from.cert_chain().begin(), from.cert_chain().end()}};
 }
 

@@ -36,6 +36,28 @@ bool fits(const FieldRow& field, WireType type) {
   }
 }
 
+// proto3 text is UTF-8 (RFC 3629: no surrogates, nothing overlong, nothing above U+10FFFF).
+bool is_utf8(std::string_view text) {
+  for (size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<uint8_t>(text[i]);
+    if (lead < 0x80) {
+      ++i;
+      continue;
+    }
+    const size_t more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
+    if (lead < 0xc2 || lead > 0xf4 || i + more >= text.size()) return false;
+    const auto second = static_cast<uint8_t>(text[i + 1]);
+    const uint8_t low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+    const uint8_t high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+    if (second < low || second > high) return false;
+    for (size_t j = 2; j <= more; ++j) {
+      if ((static_cast<uint8_t>(text[i + j]) & 0xc0) != 0x80) return false;
+    }
+    i += more + 1;
+  }
+  return true;
+}
+
 // The key of a map's entry, for the path.
 std::string_view key_of(std::string_view entry) {
   WireReader reader(entry);
@@ -107,6 +129,9 @@ Read<> check(const MessageRow& message, std::string_view bytes, const Place& at,
     if (!fits(*field, part->type)) return malformed(at(field->name));
     if (field->acceptance == Acceptance::without_effect) continue;
     if (field->acceptance == Acceptance::refused) return not_supported(at(field->name));
+    if (field->type == FieldType::string && !is_utf8(part->bytes)) {
+      return refuse(at(field->name), "is not UTF-8");
+    }
     if (field->type != FieldType::message) continue;
     Read<> good;
     if (field->map) {

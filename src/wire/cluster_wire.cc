@@ -72,6 +72,7 @@ void write_discovery(const Cluster& from, cluster_pb::Cluster& to) {
 Read<> read_fixed(const cluster_pb::Cluster& from, Cluster& to, const Place& at) {
   const Place place = at("load_assignment");
   WEFT_TRY(to.fixed_endpoints, read_endpoints(from.load_assignment(), place));
+  if (to.fixed_endpoints.cluster.empty()) to.fixed_endpoints.cluster = to.name;
   const bool by_name = to.discovery != Discovery::fixed;
   for (const auto& endpoint : to.fixed_endpoints.endpoints) {
     const bool is_name =

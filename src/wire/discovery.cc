@@ -21,9 +21,9 @@ Error malformed(std::string_view what) {
 }
 
 template <typename Message>
-Result<Message> parse(Bytes bytes, std::string_view what) {
+Result<Message> parse_message(Bytes bytes, std::string_view what) {
   Message message;
-  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return fail(malformed(what));
+  if (!parse(message, as_text(bytes))) return fail(malformed(what));
   return message;
 }
 
@@ -181,7 +181,7 @@ std::string encode(const DeltaDiscoveryResponse& response) {
 }
 
 Result<DiscoveryRequest> decode_request(Bytes message) {
-  WEFT_TRY(const auto from, parse<discovery_pb::DiscoveryRequest>(message, "DiscoveryRequest"));
+  WEFT_TRY(const auto from, parse_message<discovery_pb::DiscoveryRequest>(message, "DiscoveryRequest"));
   return DiscoveryRequest{.version = from.version_info(),
                           .node = read_node(from),
                           .names = to_vector(from.resource_names()),
@@ -191,7 +191,7 @@ Result<DiscoveryRequest> decode_request(Bytes message) {
 }
 
 Result<DiscoveryResponse> decode_response(Bytes message) {
-  WEFT_TRY(const auto from, parse<discovery_pb::DiscoveryResponse>(message, "DiscoveryResponse"));
+  WEFT_TRY(const auto from, parse_message<discovery_pb::DiscoveryResponse>(message, "DiscoveryResponse"));
   DiscoveryResponse response{.version = from.version_info(),
                              .type_url = from.type_url(),
                              .nonce = from.nonce(),
@@ -202,7 +202,8 @@ Result<DiscoveryResponse> decode_response(Bytes message) {
 }
 
 Result<DeltaDiscoveryRequest> decode_delta_request(Bytes message) {
-  WEFT_TRY(const auto from, parse<discovery_pb::DeltaDiscoveryRequest>(message, "DeltaDiscoveryRequest"));
+  WEFT_TRY(const auto from,
+           parse_message<discovery_pb::DeltaDiscoveryRequest>(message, "DeltaDiscoveryRequest"));
   DeltaDiscoveryRequest request{.node = read_node(from),
                                 .type_url = from.type_url(),
                                 .subscribe = to_vector(from.resource_names_subscribe()),
@@ -216,7 +217,8 @@ Result<DeltaDiscoveryRequest> decode_delta_request(Bytes message) {
 }
 
 Result<DeltaDiscoveryResponse> decode_delta_response(Bytes message) {
-  WEFT_TRY(const auto from, parse<discovery_pb::DeltaDiscoveryResponse>(message, "DeltaDiscoveryResponse"));
+  WEFT_TRY(const auto from,
+           parse_message<discovery_pb::DeltaDiscoveryResponse>(message, "DeltaDiscoveryResponse"));
   DeltaDiscoveryResponse response{.system_version = from.system_version_info(),
                                   .type_url = from.type_url(),
                                   .removed = to_vector(from.removed_resources()),

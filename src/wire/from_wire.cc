@@ -5,6 +5,7 @@
 #include "wire/check_accepted.h"
 #include "wire/cluster_wire.h"
 #include "wire/listener_wire.h"
+#include "wire/parts.h"
 #include "wire/protobuf_bytes.h"
 #include "wire/route_wire.h"
 #include "wire/tls_wire.h"
@@ -36,7 +37,7 @@ auto decode(Bytes bytes, std::string_view kind, uint32_t name_number, ReadMessag
   if (auto good = check_accepted(*row, text, at); !good)
     return std::unexpected(std::move(good).error().to_error());
   Message message;
-  if (!message.ParseFromArray(text.data(), static_cast<int>(text.size()))) {
+  if (!parse(message, text)) {
     return fail(Error::Kind::invalid, concat(root, " is not well-formed protobuf"));
   }
   auto read = read_message(message, at);

@@ -2,6 +2,7 @@
 
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/stubs/logging.h>
 
 #include "base/result.h"
 
@@ -26,6 +27,12 @@ std::string serialize(const MessageLite& message) {
   message.SerializeToCodedStream(&coded);
   coded.Trim();
   return out;
+}
+
+bool parse(MessageLite& message, std::string_view bytes) {
+  [[maybe_unused]] static const auto former = google::protobuf::SetLogHandler(nullptr);
+  if (bytes.size() > INT32_MAX) return false;
+  return message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
 }
 
 void pack(const MessageLite& message, google::protobuf::Any& any) {

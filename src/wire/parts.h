@@ -29,13 +29,16 @@ namespace weft::wire {
 
 // Equal messages give equal bytes: maps are written sorted.
 std::string serialize(const google::protobuf::MessageLite& message);
+// False where the bytes are no such message. All bytes from outside are parsed here: libprotobuf would print
+// to stderr what it dislikes of them, and it is told not to.
+bool parse(google::protobuf::MessageLite& message, std::string_view bytes);
 void pack(const google::protobuf::MessageLite& message, google::protobuf::Any& any);
 
 // The message an Any holds, which must be of this type.
 template <typename Message>
 Read<Message> unpack(const google::protobuf::Any& any, const Place& at) {
   Message message;
-  if (!message.ParseFromString(any.value())) return refuse(at, "is not well-formed protobuf");
+  if (!parse(message, any.value())) return refuse(at, "is not well-formed protobuf");
   return message;
 }
 bool holds(const google::protobuf::Any& any, std::string_view message_name);

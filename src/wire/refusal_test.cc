@@ -267,6 +267,20 @@ TEST(Refusal, of_secrets_says_why) {
                 decode_secret);
 }
 
+TEST(Refusal, of_text_that_is_not_utf8) {
+  for (const std::string_view text :
+       {"\xff", "\xc0\x80", "\xed\xa0\x80", "\xf5\x80\x80\x80", "\xe2\x82", "a\x80"}) {
+    std::string cluster;
+    append_bytes_field(cluster, 1, "c");
+    append_bytes_field(cluster, 28, text);  // without effect: not looked at
+    append_bytes_field(cluster, 1, text);
+    EXPECT_EQ(decode_cluster(as_bytes(cluster)).error().text, "clusters[c].name is not UTF-8");
+  }
+  std::string cluster;
+  append_bytes_field(cluster, 1, "c\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
+  EXPECT_TRUE(decode_cluster(as_bytes(cluster)).has_value());
+}
+
 TEST(Refusal, of_nesting_without_end) {
   // permission.not_rule in itself: field 8, by 400.
   std::string permission = "\x18\x01";

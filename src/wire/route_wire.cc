@@ -348,9 +348,8 @@ void write(const ForwardAction& from, route_pb::RouteAction& to) {
   }
   write(from.timeout, *to.mutable_timeout());
   if (from.idle_timeout) write(*from.idle_timeout, *to.mutable_idle_timeout());
-  if (from.max_grpc_timeout) {
-    write(*from.max_grpc_timeout, *to.mutable_max_stream_duration()->mutable_grpc_timeout_header_max());
-  }
+  // The deprecated field, as Istio does: an Envoy that finds max_stream_duration no longer reads `timeout`.
+  if (from.max_grpc_timeout) write(*from.max_grpc_timeout, *to.mutable_max_grpc_timeout());
   if (from.retry) write(*from.retry, *to.mutable_retry_policy());
   for (const auto& mirror : from.mirrors) {
     auto& policy = *to.add_request_mirror_policies();
