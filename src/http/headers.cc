@@ -65,6 +65,9 @@ size_t Headers::count(std::string_view name) const {
 }
 
 void Headers::add(std::string_view name, std::string_view value, bool never_index) {
+  // A message has about this many fields: growing from one to two, four and eight costs four allocations.
+  constexpr size_t kUsual = 16;
+  if (fields_.capacity() == 0) fields_.reserve(kUsual);
   const std::string_view kept_name = keep(name);
   fields_.push_back({kept_name, keep(value), never_index});
   text_size_ += name.size() + value.size();

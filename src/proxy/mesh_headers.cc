@@ -28,10 +28,9 @@ bool is_train(std::string_view name) {
   return true;
 }
 
-std::string train_case(std::string_view name) {
-  std::string out(name);
+void train_case(std::string_view name, std::string& out) {
+  out.resize(name.size());
   for (size_t i = 0; i < out.size(); ++i) out[i] = train_case_at(name, i);
-  return out;
 }
 
 }  // namespace
@@ -71,9 +70,12 @@ void restore_http(std::string_view note, http::Version& version, http::Headers& 
   if (!all_train) written = split(names, ',');
 
   http::Headers restored;
+  restored.reserve(headers.size(), headers.text_size());
+  std::string train;
   for (const auto& field : headers) {
     if (all_train) {
-      restored.add(train_case(field.name), field.value);
+      train_case(field.name, train);
+      restored.add(train, field.value);
       continue;
     }
     std::string_view name = field.name;
