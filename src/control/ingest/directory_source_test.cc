@@ -192,10 +192,13 @@ TEST_F(DirectorySourceTest, a_removed_file_takes_its_objects_and_complaints_alon
   ASSERT_TRUE(source.start());
   EXPECT_EQ(complaints().size(), 1u);
   remove("a.yaml");
+  poke_and_settle();
+  changes = 0;
   remove("b.yaml");
   poke_and_settle();
   EXPECT_THAT(names(), IsEmpty());
   EXPECT_THAT(complaints(), IsEmpty());
+  EXPECT_EQ(changes, 1) << "who shows complaints must hear of it";
 }
 
 TEST_F(DirectorySourceTest, a_file_renamed_away_and_back_is_never_missed) {

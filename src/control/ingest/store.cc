@@ -73,7 +73,7 @@ bool Store::put(const std::string& file, std::string text, objects::Loaded loade
 bool Store::remove(const std::string& file) {
   const auto found = files_.find(file);
   if (found == files_.end()) return false;
-  const bool held_something = !found->second.objects.empty();
+  const bool held_something = !found->second.objects.empty() || !found->second.complaints.empty();
   files_.erase(found);
   return held_something;
 }

@@ -34,6 +34,7 @@ class Store {
   // True where the objects in force changed. An object whose document stands where it stood, unchanged, stays
   // the same pointer, so that nothing is made again for it.
   bool put(const std::string& file, std::string text, objects::Loaded loaded);
+  // True where it held objects or complaints.
   bool remove(const std::string& file);
   // Whether put() would take away an object that is in force, or fail to bring what it should: an editor
   // that empties a file before it writes it looks like this for a moment.
