@@ -229,9 +229,7 @@ void AdsSession::find_changes(ResourceType type) {
         known->second.resource = resource;
         return;
       }
-      Change change{name, std::move(encoded), resource, {}};
-      if (known == state.known.end()) change.awaited_endpoints = endpoints_of(*resource);
-      state.updates.push_back(std::move(change));
+      state.updates.push_back({name, std::move(encoded), resource, endpoints_of(*resource)});
     };
     if (state.wildcard) {
       for (const auto& [name, resource] : map) consider(name, resource);
@@ -400,7 +398,16 @@ void AdsSession::remember(Type& state, const Change& change) {
   state.due.erase(change.name);
   state.rejected.erase(change.name);
   state.flight.push_back({change.name, change.is_removal()});
-  if (!change.awaited_endpoints.empty()) awaited_endpoints_.insert(change.awaited_endpoints);
+  if (!change.endpoints.empty()) {
+    Type& endpoints = of(ResourceType::endpoint);
+    const bool subscribed = endpoints.wildcard || endpoints.names.contains(change.endpoints);
+    if (subscribed) {
+      endpoints.due.insert(change.endpoints);
+      endpoints.changes_valid = false;
+    } else {
+      awaited_endpoints_.insert(change.endpoints);
+    }
+  }
   if (change.is_removal() && !state.names.contains(change.name)) {
     state.known.erase(change.name);
     return;

@@ -12,6 +12,8 @@
 //   - A proxy is taken from one snapshot to the next whole, make before break: clusters and endpoints,
 //     then listeners and routes that use them, and only then what they no longer use is taken away.
 //     A newer snapshot waits until the one before is through, or `patience` has passed.
+//   - A cluster that is sent again gets its endpoints again: it is warm only once they came anew (xDS
+//     protocol, "Resource warming"), and a proxy that has subscribed to them already does not ask.
 //   - A refused response costs only what is wrong in it. What can be sent in parts (delta; routes,
 //     endpoints and secrets of the state of the world) is sent again in halves until the refused
 //     resource stands alone; it is not sent again before it changes. Of listeners and clusters by state of
@@ -113,7 +115,7 @@ class AdsSession {
     std::string name;
     Encoded encoded;                       // empty: it is to be removed, or told absent
     std::shared_ptr<const void> resource;  // null likewise
-    std::string awaited_endpoints;         // of a new EDS cluster: what it will subscribe to
+    std::string endpoints;                 // of an EDS cluster: the name of its endpoints
     bool is_removal() const { return resource == nullptr; }
   };
   struct Type {

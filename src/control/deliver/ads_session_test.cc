@@ -200,6 +200,25 @@ TEST_F(DeltaTest, sends_only_what_changed) {
   EXPECT_THAT(answer->removed, IsEmpty());
 }
 
+TEST_F(DeltaTest, a_cluster_that_changed_gets_its_endpoints_again) {
+  World world;
+  world.cluster("a").cluster("b").route("80");
+  connect(world);
+  world.cluster("b", std::chrono::seconds(7)).route("80", "b");
+  offer(world);
+  const auto clusters = next();
+  ASSERT_TRUE(clusters);
+  EXPECT_THAT(clusters->names, ElementsAre("b"));
+  const auto endpoints = next();
+  ASSERT_TRUE(endpoints) << "the proxy is subscribed to them and will not ask again";
+  EXPECT_EQ(endpoints->type, ResourceType::endpoint);
+  EXPECT_THAT(endpoints->names, ElementsAre("b"));
+  EXPECT_FALSE(next());
+  ack(*clusters);
+  ack(*endpoints);
+  EXPECT_EQ(next()->type, ResourceType::route);
+}
+
 TEST_F(DeltaTest, equal_resources_behind_other_pointers_are_not_sent_again) {
   World world;
   world.cluster("a").listener("l");
@@ -668,6 +687,23 @@ TEST_F(WholeTest, of_endpoints_only_what_changed_or_is_new_is_sent) {
   EXPECT_EQ(second->count, 1u);
   ack(*second, {"a", "b"});
   EXPECT_FALSE(next());
+}
+
+TEST_F(WholeTest, a_cluster_that_changed_gets_its_endpoints_again) {
+  World world;
+  world.cluster("a").cluster("b");
+  offer(world);
+  ask(ResourceType::cluster, {});
+  ask(ResourceType::endpoint, {"a", "b"});
+  ack(*next());
+  ack(*next(), {"a", "b"});
+  world.cluster("a", std::chrono::seconds(7));
+  offer(world);
+  ack(*next());
+  const auto endpoints = next();
+  ASSERT_TRUE(endpoints);
+  EXPECT_EQ(endpoints->type, ResourceType::endpoint);
+  EXPECT_EQ(endpoints->count, 1u);
 }
 
 TEST_F(WholeTest, missing_endpoints_are_waited_for) {
