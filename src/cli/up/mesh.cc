@@ -99,6 +99,13 @@ Result<void> Mesh::start() {
   print_complaints();
   if (objects_->has_errors())
     return fail(Error::Kind::invalid, "the mesh was not started: mend what is said above and try again");
+  if (options_.rootless) {
+    for (const Workload& workload : make_plan(objects_->objects(), {}).workloads) {
+      if (workload.proxy != wire::RunningPod::Proxy::sidecar) continue;
+      return fail(Error::Kind::unsupported, concat(workload.pod->meta.file, ":", workload.pod->meta.line,
+                                                   ": ", workload.key(), ": ", kNoSidecarWithoutRoot));
+    }
+  }
   WEFT_CHECK_OK(take_state_directory());
   WEFT_CHECK_OK(write_builtin_gateways());
   WEFT_CHECK_OK(objects_->read());

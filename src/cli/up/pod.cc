@@ -105,9 +105,11 @@ io::Task<Result<void>> RunningPod::bring_up() {
 Result<void> RunningPod::make_network() {
   WEFT_TRY(link_, mesh_.network.add_pod(object_->meta.namespace_name, name_, address_));
   if (proxy_kind_ != Proxy::sidecar) return {};
+  if (mesh_.rootless) {
+    return fail(Error::Kind::unsupported, std::string(kNoSidecarWithoutRoot));
+  }
   WEFT_TRY(const Redirection redirection, redirection_of(object_->meta, object_->meta.annotations));
-  return mesh_.network.set_rules(
-      *link_, redirection_rules(redirection, mesh_.rootless ? ProxyKnownBy::mark : ProxyKnownBy::user));
+  return mesh_.network.set_rules(*link_, redirection_rules(redirection));
 }
 
 Result<void> RunningPod::write_files() {

@@ -19,6 +19,11 @@
 
 namespace weft::cli {
 
+// Interception tells the proxy's own traffic by its user, and a user namespace made without root has one
+// alone.
+inline constexpr std::string_view kNoSidecarWithoutRoot =
+    "it asks for a sidecar, which needs root: run 'weft up' as root, or take injection off to run it without";
+
 class RunningPod {
  public:
   enum class Phase : uint8_t { starting, running, succeeded, failed, terminating, gone };
