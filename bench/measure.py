@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import signal
@@ -41,11 +42,16 @@ class Ports:
 # ---- processes
 
 
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_PR_SET_PDEATHSIG = 1
+
+
 def pin(processor: int | None):
     """What a child does before it becomes its program: it dies with us, and stays on its processor."""
 
     def prepare() -> None:
         os.setsid()
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if processor is not None:
             os.sched_setaffinity(0, {processor})
 

@@ -12,7 +12,9 @@ something happen: what is waited for is asked for again until it is there, or un
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
+import ctypes
 import json
 import shutil
 import signal
@@ -56,12 +58,22 @@ def listens(port: int) -> bool:
 # ---- processes
 
 
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_us() -> None:
+    """Run in a child: a test that is killed leaves no program behind."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class Program:
     def __init__(self, command: list[str], log: Path) -> None:
         self.command = command
         self.log = log
         with log.open("wb") as sink:
-            self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)
+            self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink,
+                                          preexec_fn=die_with_us)
 
     def await_port(self, port: int) -> None:
         def up() -> bool:
@@ -379,6 +391,7 @@ class Stage:
         self.programs: list[Program] = []
         self.backends: list[Backend] = []
         self._certs: Path | None = None
+        atexit.register(self.__exit__)
 
     def __enter__(self) -> "Stage":
         return self
