@@ -73,6 +73,7 @@ Http1Client::Http1Client(std::unique_ptr<io::Stream> stream, ClientOptions optio
       old_(loop_, wake_),
       tasks_(loop_) {
   transport_.write_timeout = options_.write_timeout;
+  transport_.read_bound = std::max(Transport::kBound, options_.h1.max_head + 1024);
   if (options_.max_connection_duration != kForever) old_.set_after(options_.max_connection_duration);
   tasks_.spawn(run());
 }

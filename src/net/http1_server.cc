@@ -24,6 +24,7 @@ Http1Server::Http1Server(std::unique_ptr<io::Stream> stream, ServerOptions optio
            .original_destination = io.original_destination(),
            .context = options_.context};
   transport_.write_timeout = options_.write_timeout;
+  transport_.read_bound = std::max(Transport::kBound, options_.h1.max_head + 1024);
   if (options_.max_connection_duration != kForever) old_at_ = loop_.now() + options_.max_connection_duration;
 }
 

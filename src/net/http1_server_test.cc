@@ -180,6 +180,19 @@ TEST_F(Http1ServerTest, refuses_a_malformed_body_before_the_answer_and_cuts_afte
   EXPECT_TRUE(streaming.was_reset());
 }
 
+TEST_F(Http1ServerTest, takes_a_line_as_long_as_its_limits_allow) {
+  options.h1.max_head = 256 * 1024;
+  options.h1.max_start_line = 256 * 1024;
+  RawPeer peer = serve([](ServerExchange& exchange) -> io::Task<void> {
+    reply(exchange, 200, "", std::to_string(exchange.request().headers.get("x")->size()));
+    co_return;
+  });
+  peer.send("GET / HTTP/1.1\r\nHost: a\r\nX: ");
+  for (int i = 0; i < 20; ++i) peer.send(std::string(10'000, 'x'));
+  peer.send("\r\n\r\n");
+  EXPECT_EQ(peer.take(), ok("200000"));
+}
+
 TEST_F(Http1ServerTest, ends_slow_heads_and_idle_connections) {
   options.header_timeout = 10s;
   options.idle_timeout = 60s;

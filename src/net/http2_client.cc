@@ -112,7 +112,10 @@ class Http2Client::StreamExchange final : public Http2Exchange<ClientExchange>, 
     release();
   }
   void on_connection_lost(Error error) {
-    if (closed_) return;
+    if (closed_) {  // it never got a stream
+      release();
+      return;
+    }
     closed_ = true;
     unprocessed_ = !link_.session.head_left(id_);
     error.side = Error::Side::backend;

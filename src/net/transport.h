@@ -40,7 +40,7 @@ class Transport {
   // failure.
   bool fill() {
     bool any = false;
-    while (!ended_ && !failed_ && input_.size() < kBound) {
+    while (!ended_ && !failed_ && !input_full()) {
       // Small messages are read into memory of the loop's; a stream of bytes goes where it stays.
       const MutableBytes room = large_reads_ ? input_.reserve(kBound) : stream_->loop().scratch();
       const io::IoResult result = stream_->try_read(room);
@@ -65,7 +65,7 @@ class Transport {
     if (input_.empty()) input_.release();
     return any;
   }
-  bool input_full() const { return input_.size() >= kBound; }
+  bool input_full() const { return input_.size() >= read_bound; }
   // The peer has sent its last byte.
   bool ended() const { return ended_; }
 
@@ -125,6 +125,8 @@ class Transport {
   }
 
   Duration write_timeout = kForever;
+  // Above the longest line that a parser must see whole.
+  size_t read_bound = kBound;
 
  private:
   void set_failed() {
