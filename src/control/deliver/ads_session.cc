@@ -332,7 +332,16 @@ void AdsSession::adopt(TimePoint now) {
 }
 
 std::optional<std::string> AdsSession::next(TimePoint now) {
-  adopt(now);
+  for (;;) {
+    probe_dropped_ = false;
+    adopt(now);
+    if (auto message = first_due(now)) return message;
+    // Half of a refused response that meanwhile went away stands in nobody's way any more.
+    if (!probe_dropped_) return std::nullopt;
+  }
+}
+
+std::optional<std::string> AdsSession::first_due(TimePoint now) {
   wake_at_ = TimePoint::max();
   if (!target_) return std::nullopt;
   const bool patient = now < target_since_ + limits_.patience;
@@ -377,6 +386,7 @@ std::optional<std::string> AdsSession::response(ResourceType type, bool updates_
       if (std::ranges::find(probe, change.name) != probe.end()) probed.push_back(change);
     }
     if (!probed.empty()) return send_parts(type, std::move(probed));
+    probe_dropped_ = true;
   }
   if (changes.empty() && !answer_due) return std::nullopt;
   return send_parts(type, std::move(changes));

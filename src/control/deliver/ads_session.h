@@ -158,6 +158,7 @@ class AdsSession {
   bool endpoints_awaited();
   bool may_update(wire::ResourceType type);
   bool may_remove(wire::ResourceType type);
+  std::optional<std::string> first_due(TimePoint now);
   std::optional<std::string> response(wire::ResourceType type, bool updates_open);
   std::string send_whole(wire::ResourceType type, bool removals_open);
   std::string send_parts(wire::ResourceType type, std::vector<Change> changes);
@@ -175,6 +176,7 @@ class AdsSession {
   uint64_t newest_generation_ = 0;
   uint64_t settled_ = 0;
   uint64_t nonces_ = 0;
+  bool probe_dropped_ = false;
   wire::ResourceType last_type_ = wire::ResourceType::cluster;
   TimePoint target_since_{};
   TimePoint wake_at_ = TimePoint::max();

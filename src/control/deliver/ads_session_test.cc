@@ -499,6 +499,20 @@ TEST_F(DeltaTest, a_refused_resource_is_sent_again_when_it_changes_and_not_befor
   EXPECT_FALSE(session.has_rejected());
 }
 
+TEST_F(DeltaTest, refused_resources_that_went_away_hold_nothing_up) {
+  World world;
+  world.listener("l").listener("m");
+  offer(world);
+  ASSERT_TRUE(ask(ResourceType::listener, {"l", "m"}));
+  nack(*next());
+  ASSERT_TRUE(ask(ResourceType::listener, {}, {"l", "m"}));
+  world.cluster("a");
+  offer(world);
+  ASSERT_TRUE(ask(ResourceType::cluster, {}));
+  EXPECT_TRUE(next());
+  EXPECT_EQ(session.wake_at(), TimePoint::max());
+}
+
 TEST_F(DeltaTest, clusters_stay_while_a_refused_route_may_still_use_them) {
   World world;
   world.cluster("a").cluster("b").route("80", "a");
