@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 
 #include "base/strings.h"
 #include "io/kernel_address.h"
@@ -179,12 +180,22 @@ std::optional<SocketAddress> SocketStream::original_destination() const {
 
 namespace {
 
+// The mark of every connection of this process, from WEFT_SOCKET_MARK. A mesh that runs without root has one
+// user alone, so its interception cannot tell a proxy by its user: it tells it by this.
+uint32_t process_mark() {
+  static const uint32_t mark = [] {
+    const char* text = std::getenv("WEFT_SOCKET_MARK");
+    return text == nullptr ? 0u : static_cast<uint32_t>(parse_unsigned(text).value_or(0));
+  }();
+  return mark;
+}
+
 Result<FileDescriptor> open_for(const SocketAddress& address, const ConnectOptions& options) {
   const int domain = address.is_unix() ? AF_UNIX : address.ip.is_v4() ? AF_INET : AF_INET6;
   FileDescriptor socket(::socket(domain, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket) return fail(system_error("no socket", errno));
-  if (options.mark != 0 &&
-      setsockopt(socket.get(), SOL_SOCKET, SO_MARK, &options.mark, sizeof options.mark) != 0) {
+  const uint32_t mark = options.mark != 0 ? options.mark : process_mark();
+  if (mark != 0 && setsockopt(socket.get(), SOL_SOCKET, SO_MARK, &mark, sizeof mark) != 0) {
     return fail(system_error("SO_MARK (needs CAP_NET_ADMIN)", errno));
   }
   if (options.source && !address.is_unix()) {

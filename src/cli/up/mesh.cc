@@ -99,11 +99,11 @@ Result<void> Mesh::start() {
   print_complaints();
   if (objects_->has_errors())
     return fail(Error::Kind::invalid, "the mesh was not started: mend what is said above and try again");
-  if (options_.rootless) {
+  if (options_.rootless && options_.data_plane == "envoy") {
     for (const Workload& workload : make_plan(objects_->objects(), {}).workloads) {
       if (workload.proxy != wire::RunningPod::Proxy::sidecar) continue;
       return fail(Error::Kind::unsupported, concat(workload.pod->meta.file, ":", workload.pod->meta.line,
-                                                   ": ", workload.key(), ": ", kNoSidecarWithoutRoot));
+                                                   ": ", workload.key(), ": ", kNoEnvoyWithoutRoot));
     }
   }
   WEFT_CHECK_OK(take_state_directory());

@@ -224,7 +224,7 @@ TEST(ServiceRules, a_service_without_a_ready_pod_refuses_at_once) {
 }
 
 TEST(Redirection, everything_but_the_proxys_own_is_redirected) {
-  const std::string rules = redirection_rules({});
+  const std::string rules = redirection_rules({}, ProxyKnownBy::user);
   EXPECT_NE(rules.find("meta skuid 1337 return"), std::string::npos);
   EXPECT_NE(rules.find("meta l4proto tcp redirect to :15001"), std::string::npos);
   EXPECT_NE(rules.find("meta l4proto tcp redirect to :15006"), std::string::npos);
@@ -237,7 +237,7 @@ TEST(Redirection, annotations_narrow_it) {
                             {"traffic.sidecar.istio.io/excludeOutboundPorts", "3306,7000-7010"},
                             {"traffic.sidecar.istio.io/includeInboundPorts", "8080"}});
   ASSERT_TRUE(redirection);
-  const std::string rules = redirection_rules(*redirection);
+  const std::string rules = redirection_rules(*redirection, ProxyKnownBy::user);
   EXPECT_NE(rules.find("tcp dport { 3306, 7000-7010 } return"), std::string::npos);
   EXPECT_NE(rules.find("ip daddr 10.0.0.0/8 meta l4proto tcp redirect to :15001"), std::string::npos);
   EXPECT_NE(rules.find("tcp dport { 8080 } redirect to :15006"), std::string::npos);

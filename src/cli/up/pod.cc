@@ -105,11 +105,12 @@ io::Task<Result<void>> RunningPod::bring_up() {
 Result<void> RunningPod::make_network() {
   WEFT_TRY(link_, mesh_.network.add_pod(object_->meta.namespace_name, name_, address_));
   if (proxy_kind_ != Proxy::sidecar) return {};
-  if (mesh_.rootless) {
-    return fail(Error::Kind::unsupported, std::string(kNoSidecarWithoutRoot));
+  if (mesh_.rootless && mesh_.envoy) {
+    return fail(Error::Kind::unsupported, std::string(kNoEnvoyWithoutRoot));
   }
   WEFT_TRY(const Redirection redirection, redirection_of(object_->meta, object_->meta.annotations));
-  return mesh_.network.set_rules(*link_, redirection_rules(redirection));
+  return mesh_.network.set_rules(
+      *link_, redirection_rules(redirection, mesh_.rootless ? ProxyKnownBy::mark : ProxyKnownBy::user));
 }
 
 Result<void> RunningPod::write_files() {
@@ -171,6 +172,7 @@ io::Task<Result<void>> RunningPod::start_proxy() {
   start.child.arguments = {mesh_.programs.proxy, "-c", bootstrap, "--concurrency", "1"};
   // Its shared memory would be one for all pods.
   if (mesh_.envoy) start.child.arguments.push_back("--disable-hot-restart");
+  if (mesh_.rootless) start.child.environment = {concat("WEFT_SOCKET_MARK=", kProxyMark)};
   if (!mesh_.rootless) {
     if (::chown(bootstrap.c_str(), kProxyUser, kProxyUser) != 0) {
       co_return fail(system_error(concat("cannot give ", bootstrap, " to the proxy's user"), errno));

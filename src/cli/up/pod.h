@@ -19,10 +19,11 @@
 
 namespace weft::cli {
 
-// Interception tells the proxy's own traffic by its user, and a user namespace made without root has one
-// alone.
-inline constexpr std::string_view kNoSidecarWithoutRoot =
-    "it asks for a sidecar, which needs root: run 'weft up' as root, or take injection off to run it without";
+// Without root a user namespace has one user alone; interception then tells the proxy's own traffic by a
+// mark, which weft-proxy sets and Envoy does not.
+inline constexpr std::string_view kNoEnvoyWithoutRoot =
+    "it asks for a sidecar, and Envoy as a sidecar needs root: run 'weft up' as root, or leave --data-plane "
+    "out";
 
 class RunningPod {
  public:

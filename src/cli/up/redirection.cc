@@ -106,13 +106,17 @@ Result<Redirection> redirection_of(const objects::ObjectMeta& meta, const object
   return out;
 }
 
-std::string redirection_rules(const Redirection& redirection) {
+std::string redirection_rules(const Redirection& redirection, ProxyKnownBy known_by) {
   if (redirection.none) return {};
   std::string out = "table inet weft_redirect\ndelete table inet weft_redirect\ntable inet weft_redirect {\n";
 
   // Before the DNAT of services (-100), which sees only what is not redirected.
   out += "  chain outbound {\n    type nat hook output priority -110; policy accept;\n";
-  out += concat("    meta skuid ", kProxyUser, " return\n    meta skgid ", kProxyUser, " return\n");
+  if (known_by == ProxyKnownBy::user) {
+    out += concat("    meta skuid ", kProxyUser, " return\n    meta skgid ", kProxyUser, " return\n");
+  } else {
+    out += concat("    meta mark ", kProxyMark, " return\n");
+  }
   out += "    oif lo return\n    meta l4proto != tcp return\n";
   if (!redirection.outbound_exclude_ports.empty()) {
     out += concat("    tcp dport ", port_set(redirection.outbound_exclude_ports), " return\n");

@@ -37,9 +37,12 @@ struct Redirection {
 // Fails on a value that does not parse, naming annotation, value and place.
 Result<Redirection> redirection_of(const objects::ObjectMeta& meta, const objects::Labels& annotations);
 
-// A script for `nft -f`. The proxy is known by its user and group.
-std::string redirection_rules(const Redirection& redirection);
+// A script for `nft -f`. By uid and gid of the proxy, or (without root, where all are one user) by the mark
+// that the proxy sets on its sockets.
+enum class ProxyKnownBy : uint8_t { user, mark };
+std::string redirection_rules(const Redirection& redirection, ProxyKnownBy known_by);
 
 inline constexpr int kProxyUser = 1337;
+inline constexpr int kProxyMark = 1337;
 
 }  // namespace weft::cli
