@@ -345,7 +345,6 @@ Result<void> H1Parser::take_known_field(std::string_view name, std::string_view 
       keep = false;
       if (transfer_encodings_ < 2) ++transfer_encodings_;
       if (!equal_ignoring_case(value, "chunked")) {
-        other_coding_ = true;
         // Another coding before chunked is legal and unknown here (501); anything else is malformed.
         const size_t comma = value.rfind(',');
         const bool legal = comma != std::string_view::npos && comma > 0 &&
@@ -633,7 +632,7 @@ H1Parser::Body H1Parser::end_of_input(const Buffer& input) {
 void H1Parser::next_message() {
   stage_ = Stage::start;
   position_ = scanned_ = head_bytes_ = 0;
-  skipped_empty_line_ = have_host_ = host_from_target_ = have_length_ = other_coding_ = false;
+  skipped_empty_line_ = have_host_ = host_from_target_ = have_length_ = false;
   connection_close_ = connection_keep_alive_ = connection_upgrade_ = expect_continue_ = have_te_ = false;
   transfer_encodings_ = 0;
   length_ = left_ = body_bytes_ = 0;

@@ -123,7 +123,6 @@ class H1Parser {
   bool have_length_ = false;
   uint64_t length_ = 0;
   uint8_t transfer_encodings_ = 0;
-  bool other_coding_ = false;
   bool connection_close_ = false;
   bool connection_keep_alive_ = false;
   bool connection_upgrade_ = false;

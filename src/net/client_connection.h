@@ -21,7 +21,6 @@ namespace weft::net {
 struct ClientOptions {
   http::H1Limits h1;
   http::H2Limits h2;
-  bool preserve_host_case = true;
   uint64_t max_requests = 0;                     // on one connection; 0: no limit
   uint32_t max_concurrent_streams = 0x7fffffff;  // ours; the server's SETTINGS may say less
   Duration max_connection_duration = kForever;
