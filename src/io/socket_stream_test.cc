@@ -249,6 +249,9 @@ TEST_F(SocketTest, a_stream_that_is_destroyed_with_events_pending_gets_none) {
 
 // With no descriptor left, accept waits and the loop does not spin; it goes on when there is one again.
 TEST_F(SocketTest, accept_without_descriptors_pauses_and_goes_on_later) {
+#ifdef WEFT_SANITIZED
+  GTEST_SKIP() << "UBSan's vptr check looks at memory through a pipe, for which there is no descriptor here";
+#endif
   acceptor = loop->listen(*SocketAddress::parse("127.0.0.1:0"), {}).value();
   tasks.spawn(accept_one(*acceptor, server));
   FileDescriptor peer(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
