@@ -5,6 +5,7 @@
 #include "balance/hash.h"
 #include "base/strings.h"
 #include "http/grpc.h"
+#include "io/wait.h"
 #include "policy/rewrite.h"
 #include "proxy/mesh_headers.h"
 #include "proxy/sanitise.h"
@@ -35,6 +36,70 @@ class EventsTo {
  private:
   net::Exchange& exchange_;
 };
+
+Carriage carriage_to(const BackendCluster& cluster, const balance::Host& host, const http::Request& request) {
+  if (request.is_upgrade() || request.is_connect()) return Carriage::http1;
+  if (cluster.speaks_mesh_tls(host)) return Carriage::mesh;
+  using Protocol = model::Cluster::Protocol;
+  switch (cluster.model().protocol) {
+    case Protocol::http1:
+      return Carriage::http1;
+    case Protocol::http2:
+      return Carriage::http2;
+    case Protocol::automatic:
+      return cluster.model().tls ? Carriage::mesh : Carriage::http1;
+    case Protocol::as_client:
+      return request.version == http::Version::http2 ? Carriage::http2 : Carriage::http1;
+  }
+  return Carriage::http1;
+}
+
+void add_mesh_notes(http::Request& request, const Self& self) {
+  const std::string note = describe_http(request.version, request.headers);
+  if (!note.empty()) request.headers.add(kHttpField, note);
+  request.headers.add(kPeerField, self.description);
+}
+
+// Sends a copy and reads its answer to the end, so that the connection can be used again.
+io::Task<void> send_copy(std::shared_ptr<BackendCluster> cluster, std::shared_ptr<balance::Host> host,
+                         http::Request request, std::string body, io::Loop& loop) {
+  constexpr Duration kPatience = 15s;
+  const balance::ActiveRequest active(host);
+  const TimePoint deadline = loop.now() + kPatience;
+  ++cluster->requests_total;
+  auto sent = co_await cluster->pool(host, carriage_to(*cluster, *host, request)).send(request, body.empty());
+  if (!sent) {
+    ++cluster->requests_error;
+    co_return;
+  }
+  net::ClientExchange& exchange = **sent;
+  io::Event wake(loop);
+  const EventsTo events(exchange, wake);
+  Bytes left = as_bytes(body);
+  for (;;) {
+    if (!left.empty()) {
+      left = left.subspan(exchange.write(left));
+      if (left.empty()) exchange.finish(nullptr);
+    }
+    switch (exchange.poll()) {
+      case net::Incoming::head:
+        exchange.accept_head();
+        continue;
+      case net::Incoming::data:
+        exchange.consume(exchange.data().size());
+        continue;
+      case net::Incoming::failed:
+        ++cluster->requests_error;
+        co_return;
+      case net::Incoming::trailers:
+      case net::Incoming::end:
+        co_return;
+      case net::Incoming::blocked:
+        break;
+    }
+    if (!co_await io::wait_until(wake, deadline)) co_return;
+  }
+}
 
 bool has_no_body(const http::Request& request) {
   return request.content_length == 0 && !request.is_upgrade() && !request.is_connect();
@@ -101,7 +166,7 @@ Forward::~Forward() {
   if (holds_retry_slot_) cluster_->limits()->retries.fetch_sub(1, std::memory_order_relaxed);
 }
 
-io::Task<void> Forward::run(policy::Permit permit) {
+io::Task<void> Forward::run(const policy::Permit& permit) {
   const policy::ClusterPick picked =
       policy::pick_cluster(action_, policy::RequestView(request_), loop_.random().next());
   weighted_ = picked.weighted;
@@ -135,8 +200,8 @@ io::Task<void> Forward::run(policy::Permit permit) {
     auto host = cluster_->pick(permit, {.hash = hash, .avoid = avoid}, connection_.original_destination());
     Attempt attempt = host ? co_await try_once(*host) : pick_failed(host.error());
     if (attempt.answered) co_return;
-    policy::RetryDecision again;
-    if (timeout_passed_ || !host || !may_retry(attempt.outcome, again)) {
+    policy::RetryDecision again = attempt.again;
+    if (!again && (timeout_passed_ || !host || !may_retry(attempt.outcome, again))) {
       if (again.why == policy::RetryDecision::Why::attempts_used && attempt_ > 1) {
         attempt.reply.flags.set(Flag::upstream_retry_limit_exceeded);
       }
@@ -147,10 +212,40 @@ io::Task<void> Forward::run(policy::Permit permit) {
     tried_.push_back(*host);
     connection_.worker.counts.retries->add(1);
     ++cluster_->retries;
-    if (again.back_off > Duration::zero()) {
-      co_await io::sleep_for(loop_, again.back_off);
-      if (client_is_gone()) co_return client_left();
+    const TimePoint next_try = loop_.now() + again.back_off;
+    while (loop_.now() < next_try && !timeout_passed_ && !idle_passed_ && !client_is_gone()) {
+      (void)co_await io::wait_until(wake_, next_try);
     }
+    if (client_is_gone()) co_return client_left();
+    if (timeout_passed_ || idle_passed_) {
+      ++cluster_->timeouts;
+      connection_.worker.counts.timeouts->add(1);
+      recording_.record.attempts = attempt_;
+      co_return answer(client_, recording_, http_, timed_out().reply);
+    }
+  }
+}
+
+// A copy goes out when the request itself is done with, so that it can slow nothing down. Bodies above
+// kReplayLimit, and those that did not arrive whole, are not copied; neither are tunnels.
+void Forward::mirror(const policy::Permit& permit) {
+  if (!cluster_ || request_.is_upgrade() || request_.is_connect()) return;
+  if (upload_ && !upload_->whole()) return;
+  for (const model::Mirror& wanted : action_.mirrors) {
+    if (!policy::decide_mirror(wanted, loop_.random().next())) continue;
+    auto cluster = connection_.worker.backends().find(wanted.cluster);
+    if (!cluster) continue;
+    auto host = cluster->pick(permit, {}, connection_.original_destination());
+    if (!host) continue;
+    http::Request copy = request_;
+    copy.authority += "-shadow";
+    copy.headers.remove(kHttpField);
+    copy.headers.remove(kPeerField);
+    if (cluster->model().mesh_tls) add_mesh_notes(copy, connection_.worker.self());
+    std::string body(upload_ ? as_text(upload_->kept()) : std::string_view());
+    copy.content_length = body.size();
+    connection_.worker.copies().spawn(
+        send_copy(std::move(cluster), std::move(*host), std::move(copy), std::move(body), loop_));
   }
 }
 
@@ -170,11 +265,7 @@ void Forward::prepare_request() {
     request_.authority = host;
   }
   if (decision_.virtual_host->include_attempt_count) request_.headers.set("x-envoy-attempt-count", "1");
-  if (cluster_->model().mesh_tls) {
-    const std::string note = describe_http(request_.version, request_.headers);
-    if (!note.empty()) request_.headers.add(kHttpField, note);
-    request_.headers.add(kPeerField, connection_.worker.self().description);
-  }
+  if (cluster_->model().mesh_tls) add_mesh_notes(request_, connection_.worker.self());
 }
 
 void Forward::arm_timers() {
@@ -211,23 +302,6 @@ std::optional<uint64_t> Forward::hash_of_request() {
     if (policy.terminal) break;
   }
   return hash;
-}
-
-Carriage Forward::carriage_to(const balance::Host& host) const {
-  if (request_.is_upgrade() || request_.is_connect()) return Carriage::http1;
-  if (cluster_->speaks_mesh_tls(host)) return Carriage::mesh;
-  using Protocol = model::Cluster::Protocol;
-  switch (cluster_->model().protocol) {
-    case Protocol::http1:
-      return Carriage::http1;
-    case Protocol::http2:
-      return Carriage::http2;
-    case Protocol::automatic:
-      return cluster_->model().tls ? Carriage::mesh : Carriage::http1;
-    case Protocol::as_client:
-      return request_.version == http::Version::http2 ? Carriage::http2 : Carriage::http1;
-  }
-  return Carriage::http1;
 }
 
 Forward::Attempt Forward::pick_failed(PickFailure failure) const {
@@ -387,7 +461,7 @@ io::Task<Forward::Attempt> Forward::try_once(std::shared_ptr<balance::Host> host
 
   // Send.
   const bool end = has_no_body(request_);
-  net::Pool& pool = cluster_->pool(host, carriage_to(*host));
+  net::Pool& pool = cluster_->pool(host, carriage_to(*cluster_, *host, request_));
   std::unique_ptr<net::ClientExchange> backend = pool.try_send(request_, end);
   if (!backend) {
     auto lent = co_await lend(pool, end);
@@ -412,7 +486,7 @@ io::Task<Forward::Attempt> Forward::try_once(std::shared_ptr<balance::Host> host
   if (!end) {
     if (!upload_) {
       upload_.emplace(client_, *backend);
-      if (retry_ != nullptr) upload_->keep_for_replay(kReplayLimit);
+      if (retry_ != nullptr || !action_.mirrors.empty()) upload_->keep_for_replay(kReplayLimit);
     } else {
       upload_->restart(*backend);
     }
@@ -441,13 +515,11 @@ io::Task<Forward::Attempt> Forward::try_once(std::shared_ptr<balance::Host> host
           if (const auto code = parse_unsigned(*text)) outcome.grpc_status = static_cast<int>(*code);
         }
         outcome.rate_limited = head.headers.has("x-envoy-ratelimited");
+        // Decided while the answer is still here: where nobody tries again, the client gets all of it.
         if (retry_ != nullptr && policy::is_retriable(*retry_, outcome)) {
-          if (attempt_ <= retry_->attempts && !timeout_passed_ && (!upload_ || upload_->replayable())) {
-            Attempt attempt;
-            attempt.outcome = outcome;
-            attempt.reply = Outcome::make(head.status, "via_upstream", {}, "");
-            co_return attempt;
-          }
+          Attempt attempt;
+          attempt.outcome = outcome;
+          if (!timeout_passed_ && may_retry(outcome, attempt.again)) co_return attempt;
           if (attempt_ > 1) recording_.record.flags.set(Flag::upstream_retry_limit_exceeded);
         }
         http::Response taken = std::move(head);
@@ -476,7 +548,7 @@ io::Task<Forward::Attempt> Forward::try_once(std::shared_ptr<balance::Host> host
       backend->reset(Error::Kind::timeout);
       co_return timed_out();
     }
-    if (end && client_is_gone()) {
+    if ((end || upload_->done()) && client_is_gone()) {
       backend->reset(Error::Kind::cancelled);
       client_left();
       co_return Attempt{.answered = true};
