@@ -10,13 +10,19 @@ with Mesh(__file__) as mesh:
     applied = mesh.weft("apply", "-f", "-", stdin=(mesh.directory / "rule-in-seconds.txt").read_text())
     mesh.promise("weft apply replaces the rule", applied.stdout.strip(), "configured" in applied.stdout)
 
+    def in_force():
+        dump = mesh.exec(client, "weft-demo", "get", "http://127.0.0.1:15000/config_dump").stdout
+        return '"base_ejection_time":"10s"' in "".join(dump.split())
+
+    mesh.wait("the caller's proxy has the rule in seconds", in_force)
+
     bad = sorted(pod["name"] for pod in mesh.pods("default") if pod["owner"] == "payments")[0]
     seen = mesh.load(client, "http://payments:8080/", count=400)
     mesh.promise("four backends share evenly (ROUND_ROBIN)", seen["pods"],
                  len(seen["pods"]) == 4 and min(seen["pods"].values()) >= 80)
 
     mesh.exec(bad, "weft-demo", "get", "http://127.0.0.1:8080/control?fail_rate=1&fail_code=500")
-    seen = mesh.load(client, "http://payments:8080/", rps=100, duration=3)
+    seen = mesh.load(client, "http://payments:8080/", count=300)
     mesh.promise("one fails: its errors end when it is ejected", f"{seen['failed']} of {seen['total']} failed",
                  0 < seen["failed"] <= 40)
     seen = mesh.load(client, "http://payments:8080/", count=100)
@@ -27,5 +33,5 @@ with Mesh(__file__) as mesh:
     mesh.promise("the metric counts the ejection", metric[:1], any(not line.endswith(" 0") for line in metric))
 
     mesh.exec(bad, "weft-demo", "get", "http://127.0.0.1:8080/control?fail_rate=0")
-    mesh.wait("it comes back", lambda: bad in mesh.load(client, "http://payments:8080/", count=60)["pods"], 20)
+    mesh.wait("it comes back", lambda: bad in mesh.load(client, "http://payments:8080/", count=60)["pods"], 40)
     mesh.promise("it comes back after baseEjectionTime", bad, True)
