@@ -16,12 +16,13 @@ namespace weft::proxy {
 
 struct Connection {
   Connection(Worker& its_worker, std::shared_ptr<const CompiledListener> its_listener)
-      : worker(its_worker), listener(std::move(its_listener)) {}
+      : worker(its_worker), listener(std::move(its_listener)), drain(worker.drain(listener->model->name)) {}
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
   Worker& worker;
   std::shared_ptr<const CompiledListener> listener;
+  std::shared_ptr<net::Drain> drain;  // of the listener as it was when the connection came
   const CompiledChain* chain = nullptr;
   uint64_t id = 0;
   ConnectionTraits traits;  // original destination, source, SNI

@@ -18,6 +18,14 @@ bool is_method_character(char c) {
   return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 
+constexpr std::string_view kVersion = " HTTP/1.";
+
+std::string protocol_of(std::string_view line, size_t version) {
+  return version != std::string_view::npos && line.substr(version + kVersion.size()).starts_with('0')
+             ? "http/1.0"
+             : "http/1.1";
+}
+
 // "GET /path HTTP/1." is HTTP; "HELO mail" is not: the line must go on as a request line does.
 Detected classify_http1(std::string_view text) {
   Detected detected;
@@ -33,13 +41,15 @@ Detected classify_http1(std::string_view text) {
   }
   const size_t end = text.find('\n');
   const std::string_view line = text.substr(0, end);
-  const size_t version = line.rfind(" HTTP/1.");
+  const size_t version = line.rfind(kVersion);
   if (end == std::string_view::npos) {
     // An unfinished line: a target that starts like one decides once it is long enough.
     const std::string_view target = text.substr(i + 1);
     if (!target.empty() && (target[0] == '/' || target.starts_with("http://") || target[0] == '*')) {
-      detected.sure = text.size() > 2048 || version != std::string_view::npos;
-      if (detected.sure) detected.application_protocols = {"http/1.1"};
+      // The digit that tells 1.0 from 1.1 has to be there too.
+      const bool has_version = version != std::string_view::npos && line.size() > version + kVersion.size();
+      detected.sure = text.size() > 2048 || has_version;
+      if (detected.sure) detected.application_protocols = {protocol_of(line, version)};
     } else {
       detected.sure = text.size() > 2048;
     }
@@ -47,8 +57,7 @@ Detected classify_http1(std::string_view text) {
   }
   detected.sure = true;
   if (version != std::string_view::npos) {
-    detected.application_protocols = {line.substr(version).starts_with(" HTTP/1.0") ? "http/1.0"
-                                                                                    : "http/1.1"};
+    detected.application_protocols = {protocol_of(line, version)};
   }
   return detected;
 }

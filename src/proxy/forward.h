@@ -37,7 +37,10 @@ class Forward {
   Forward(net::ServerExchange& client, Connection& connection, Recording& recording,
           const policy::CompiledRoutes& routes, const policy::RouteDecision& decision);
   ~Forward();
-  io::Task<void> run(policy::Permit permit);
+  io::Task<void> run(const policy::Permit& permit);
+  // After run(): sends the copies that the route asks for (Istio's mirror), and nobody waits for their
+  // answers.
+  void mirror(const policy::Permit& permit);
 
  private:
   // How one try ended.
@@ -45,12 +48,12 @@ class Forward {
     bool answered = false;           // the client has its answer, or is gone
     policy::AttemptOutcome outcome;  // else: what happened,
     Outcome reply;                   // and what the client is told if nobody tries again
+    policy::RetryDecision again;     // yes: it was decided already, for want of the answer afterwards
   };
 
   void prepare_request();
   void arm_timers();
   std::optional<uint64_t> hash_of_request();
-  Carriage carriage_to(const balance::Host& host) const;
   Attempt pick_failed(PickFailure failure) const;
   Attempt connection_failed(const Error& error) const;
   Attempt backend_failed(const net::ClientExchange& backend, bool sent) const;

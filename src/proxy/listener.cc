@@ -54,7 +54,7 @@ void record_refused(Connection& connection, std::string_view details, std::strin
             connection.traits.destination.to_string(), ": ", details, " ", failure);
 }
 
-net::ServerOptions server_options(const Connection& connection, net::Drain& drain) {
+net::ServerOptions server_options(const Connection& connection) {
   const model::HttpManager& http = *connection.chain->http();
   net::ServerOptions options;
   options.h1.max_head = size_t{http.max_request_headers_kb} * 1024;
@@ -76,13 +76,12 @@ net::ServerOptions server_options(const Connection& connection, net::Drain& drai
   options.allow_http10 = http.accept_http_10;
   options.server_name = http.server_name;
   options.context = &connection;
-  options.drain = &drain;
+  options.drain = connection.drain.get();
   return options;
 }
 
 io::Task<void> serve_http(std::unique_ptr<io::Stream> stream, Connection& connection) {
-  net::Drain& drain = connection.worker.drain(connection.listener->model->name);
-  const net::ServerOptions options = server_options(connection, drain);
+  const net::ServerOptions options = server_options(connection);
   Connection* const of = &connection;
   net::Handler handler = [of](net::ServerExchange& exchange) { return serve_request(exchange, *of); };
   using Codec = model::HttpManager::Codec;

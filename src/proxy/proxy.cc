@@ -271,7 +271,7 @@ void Proxy::place_listeners(const std::shared_ptr<const Config>& config) {
     for (size_t i = 0; i < workers_.size(); ++i) {
       workers_[i]->loop().post([worker = workers_[i].get(), &bound = bound_[i], name = it->first] {
         bound.erase(name);
-        worker->drain(name).start();
+        worker->retire(name);
       });
     }
     it = listeners_.erase(it);

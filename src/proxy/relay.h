@@ -36,6 +36,9 @@ class BodyPump {
   void keep_for_replay(size_t limit) { replay_limit_ = limit; }
   // The body so far is whole in replay(), so it may be sent to another backend.
   bool replayable() const { return !replay_overflow_; }
+  // All of the message passed, and all of it was kept.
+  bool whole() const { return source_ended_ && replayable(); }
+  Bytes kept() const { return replay_.bytes(); }
   // Starts over towards `to`: what was kept goes first.
   void restart(net::Exchange& to);
 

@@ -137,7 +137,8 @@ io::Task<void> serve_request(net::ServerExchange& client, Connection& connection
 
   // Pick, send, relay: with retries, until an answer is out.
   Forward forward(client, connection, recording, *routes, decision);
-  co_await forward.run(std::move(*permit));
+  co_await forward.run(*permit);
+  if (!std::get<model::ForwardAction>(decision.route->action).mirrors.empty()) forward.mirror(*permit);
 }
 
 }  // namespace weft::proxy

@@ -43,6 +43,7 @@ Worker::Worker(io::Loop& loop, net::Resolver& resolver, std::shared_ptr<const Se
       metrics_(registry, shard_),
       backends_(loop, resolver),
       expiry_(loop, [this] { expire_metrics(); }),
+      copies_(loop),
       connections_(loop) {
   counts = make_counts(registry, shard_);
   expiry_.arm_after(kExpiryInterval);
@@ -59,12 +60,30 @@ telemetry::LogWriter::Ring& Worker::ring(telemetry::LogWriter& writer) {
   return *ring;
 }
 
+std::shared_ptr<net::Drain> Worker::drain(const std::string& listener) {
+  auto& drain = drains_[listener];
+  if (!drain) drain = std::make_shared<net::Drain>();
+  return drain;
+}
+
+void Worker::retire(const std::string& listener) {
+  std::erase_if(retired_, [](const auto& drain) { return drain.expired(); });
+  const auto it = drains_.find(listener);
+  if (it == drains_.end()) return;
+  it->second->start();
+  retired_.push_back(it->second);
+  drains_.erase(it);
+}
+
 void Worker::drain_all() {
-  for (auto& [name, drain] : drains_) drain.start();
+  for (auto& [name, drain] : drains_) drain->start();
 }
 
 void Worker::expire_all() {
-  for (auto& [name, drain] : drains_) drain.expire();
+  for (auto& [name, drain] : drains_) drain->expire();
+  for (const auto& retired : retired_) {
+    if (const auto drain = retired.lock()) drain->expire();
+  }
 }
 
 void Worker::expire_metrics() {

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "io/loop.h"
 #include "io/task_group.h"
@@ -41,12 +42,17 @@ class Worker {
   telemetry::IstioMetrics& metrics() { return metrics_; }
   telemetry::Shard& shard() { return shard_; }
   io::TaskGroup& connections() { return connections_; }
+  // Mirrored requests, which nobody waits for.
+  io::TaskGroup& copies() { return copies_; }
   uint64_t next_connection_id() { return ++connection_ids_; }
 
   // The ring of this worker into a log file.
   telemetry::LogWriter::Ring& ring(telemetry::LogWriter& writer);
-  // Connections accepted while a listener drains; one a listener.
-  net::Drain& drain(const std::string& listener) { return drains_[listener]; }
+  // Tells the connections of a listener to end; one a listener, for as long as it listens.
+  std::shared_ptr<net::Drain> drain(const std::string& listener);
+  // The listener is gone: its connections end after what they are doing. One that comes under the same name
+  // later begins anew.
+  void retire(const std::string& listener);
   void drain_all();
   void expire_all();
   size_t connection_count() const { return connections_.size(); }
@@ -79,9 +85,11 @@ class Worker {
   std::shared_ptr<const Config> config_;
   Backends backends_;
   std::map<telemetry::LogWriter*, telemetry::LogWriter::Ring*> rings_;
-  std::map<std::string, net::Drain> drains_;
+  std::map<std::string, std::shared_ptr<net::Drain>> drains_;
+  std::vector<std::weak_ptr<net::Drain>> retired_;  // their connections hold them
   uint64_t connection_ids_ = 0;
   io::Timer expiry_;
+  io::TaskGroup copies_;
   io::TaskGroup connections_;
 };
 
