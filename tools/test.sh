@@ -19,27 +19,29 @@ house() {
 asan() {
   build asan
   ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 \
-    ctest --test-dir build/asan -L 'unit|sim|integration' -j"$jobs" --output-on-failure --no-tests=error
+    WEFT_SIM_SEEDS=2 ctest --test-dir build/asan -L 'unit|sim|integration' -j"$jobs" --output-on-failure --no-tests=error
 }
 
 tsan() {
   build tsan
   TSAN_OPTIONS=suppressions=$PWD/test/tsan.supp:second_deadlock_stack=1 \
-    ctest --test-dir build/tsan -L 'unit|sim|integration' -j"$jobs" --output-on-failure --no-tests=error
+    WEFT_SIM_SEEDS=2 ctest --test-dir build/tsan -L 'unit|sim|integration' -j"$jobs" --output-on-failure --no-tests=error
 }
 
+# The targets are part of the ASan build.
 fuzz() {
-  build fuzz
+  build asan
   local seconds=${WEFT_FUZZ_SECONDS:-10} target corpus
+  mkdir -p build/asan/fuzz
   while read -r target; do
     corpus=$PWD/fuzz/corpus/$target
-    mkdir -p "build/fuzz/new/$target" "build/fuzz/found"
+    mkdir -p "build/asan/fuzz/new/$target" "build/asan/fuzz/found"
     [ -d "$corpus" ] || corpus=
     echo "fuzz: $target, ${seconds} s"
-    "build/fuzz/bin/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=0 \
-      -artifact_prefix="build/fuzz/found/$target-" "build/fuzz/new/$target" $corpus 2> "build/fuzz/$target.log" ||
-      { tail -40 "build/fuzz/$target.log"; exit 1; }
-  done < build/fuzz/targets.txt
+    "build/asan/bin/$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=3072 -verbosity=0 \
+      -artifact_prefix="build/asan/fuzz/found/$target-" "build/asan/fuzz/new/$target" $corpus 2> "build/asan/fuzz/$target.log" ||
+      { tail -40 "build/asan/fuzz/$target.log"; exit 1; }
+  done < build/asan/targets.txt
 }
 
 release() {
