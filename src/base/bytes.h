@@ -77,21 +77,9 @@ class Buffer {
   }
 
  private:
-  // Blocks come from a shelf of the thread: a request fills and lets go of several buffers, and the
-  // general allocator would split and join large chunks each time.
-  struct Unshelved {
-    Unshelved() : size(0) {}
-    explicit Unshelved(size_t its_size) : size(its_size) {}
-    size_t size;
-    void operator()(std::byte* block) const noexcept { free_block(block, size); }
-  };
-  using Block = std::unique_ptr<std::byte[], Unshelved>;
-  // Rounds `size` up to what the block really holds.
-  static Block allocate_block(size_t& size);
-  static void free_block(std::byte* block, size_t size) noexcept;
   void make_room(size_t want);
 
-  Block data_;
+  std::unique_ptr<std::byte[]> data_;
   size_t begin_ = 0;
   size_t end_ = 0;
   size_t capacity_ = 0;
