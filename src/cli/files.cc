@@ -15,6 +15,13 @@ namespace weft::cli {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+// Larger than any file of objects or log that is read whole, small enough not to fill the memory.
+constexpr size_t kMostBytes = 256 * 1024 * 1024;
+
+}  // namespace
+
 Result<std::string> read_file(const std::string& path) {
   const io::FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return fail(system_error(concat("cannot read ", path), errno));
@@ -25,6 +32,9 @@ Result<std::string> read_file(const std::string& path) {
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return fail(system_error(concat("cannot read ", path), errno));
     if (count == 0) return out;
+    if (out.size() + static_cast<size_t>(count) > kMostBytes) {
+      return fail(Error::Kind::overflow, concat("cannot read ", path, ": it is larger than 256 MiB"));
+    }
     out.append(buffer, static_cast<size_t>(count));
   }
 }

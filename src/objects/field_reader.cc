@@ -30,13 +30,22 @@ std::string plain(double value) {
   return text;
 }
 
-Problem unknown_field(std::string_view name, const std::vector<std::string_view>& known) {
+// A misspelt field of a policy would make it wider than its author meant, so there it is an error.
+bool decides_who_gets_in(std::string_view kind) {
+  return kind == "PeerAuthentication" || kind == "AuthorizationPolicy";
+}
+
+Problem unknown_field(std::string_view name, const std::vector<std::string_view>& known,
+                      bool ignored = true) {
   constexpr size_t kWorthListing = 12;
   std::string next_step = did_you_mean(name, known);
   if (next_step.empty() && !known.empty() && known.size() <= kWorthListing) {
     next_step = concat("fields here are ", join({known.begin(), known.end()}, ", "));
   }
-  return {"the API has no such field, and it is ignored", std::move(next_step)};
+  return {ignored
+              ? "the API has no such field, and it is ignored"
+              : "the API has no such field; a policy that lacks what it was meant to say lets in too many",
+          std::move(next_step)};
 }
 
 // Kubernetes types that Weft has no use for: only the names of their fields are looked at.
@@ -112,8 +121,10 @@ FieldReader::~FieldReader() {
   for (const Node& child : node_.children) {
     if (std::find(known_.begin(), known_.end(), child.key) != known_.end()) continue;
     const FieldPath path{&path_, child.key};
-    reading_.complain(Severity::warning, child.key_line, child.key_column, path.to_string(),
-                      unknown_field(child.key, known_));
+    const std::string name = path.to_string();
+    const bool refused = decides_who_gets_in(reading_.kind()) && name.starts_with("spec.");
+    reading_.complain(refused ? Severity::error : Severity::warning, child.key_line, child.key_column, name,
+                      unknown_field(child.key, known_, !refused));
   }
 }
 

@@ -1,5 +1,6 @@
 #include "cli/up/object_source.h"
 
+#include <filesystem>
 #include <set>
 
 #include "base/strings.h"
@@ -16,6 +17,8 @@ Result<bool> ObjectSource::read() {
   if (auto paths = object_files(overlay_)) present.insert(paths->begin(), paths->end());
   bool changed = std::erase_if(files_, [&](const auto& each) { return !present.contains(each.first); }) > 0;
   for (const std::string& path : present) {
+    // A pipe would keep us waiting for ever, a device has no end; weftd says so of either.
+    if (std::error_code error; !std::filesystem::is_regular_file(path, error)) continue;
     auto text = read_file(path);
     if (!text) continue;  // removed while we looked: the next event tells
     const auto it = files_.find(path);

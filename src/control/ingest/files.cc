@@ -67,6 +67,9 @@ Result<FileStamp> stamp_of(const std::string& path) {
 Result<std::string> read_file(const std::string& path, size_t limit) {
   const io::FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.get() < 0) return fail(system_error(concat("opening ", path), errno));
+  struct stat status{};
+  if (::fstat(file.get(), &status) != 0) return fail(system_error(concat("reading ", path), errno));
+  if (!S_ISREG(status.st_mode)) return fail(Error::Kind::invalid, concat(path, " is not a regular file"));
   std::string text;
   char piece[65536];
   for (;;) {
