@@ -31,10 +31,11 @@ Detected classify_http1(std::string_view text) {
   Detected detected;
   size_t i = 0;
   while (i < text.size() && i <= kLongestMethod && is_method_character(text[i])) ++i;
-  if (i == text.size()) {
-    detected.sure = i > kLongestMethod;
+  if (i > kLongestMethod) {  // no method is so long
+    detected.sure = true;
     return detected;
   }
+  if (i == text.size()) return detected;
   if (i == 0 || text[i] != ' ') {
     detected.sure = true;
     return detected;
