@@ -96,7 +96,9 @@ class Transport {
     }
     const bool all = output_.empty();
     if (all && output_.capacity() > 0) output_.release();
-    if (flushed_ && (room() > kBound / 2 || write_failed_)) flushed_();
+    // Not while the stream is blocked: whoever is told writes and flushes again, and the loop would never get
+    // to the kernel that alone can unblock it.
+    if (flushed_ && ((!blocked_ && room() > kBound / 2) || write_failed_)) flushed_();
     return all && !write_failed_;
   }
   // After the stream woke us: goes on with what had to wait. Anything else leaves at the end of the tick.
