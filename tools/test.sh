@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs the tests. Without an argument: everything, ending with ctest's summary of the release build.
 #   tools/test.sh [house|asan|tsan|fuzz|release]...
-# WEFT_FUZZ_SECONDS (10) is how long each fuzz target runs.
+# WEFT_FUZZ_SECONDS (10) is how long each fuzz target runs. Its seed is WEFT_FUZZ_SEED (1), so that two runs of
+# one tree try the same inputs; 0 draws one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 jobs=${JOBS:-$(nproc)}
@@ -31,14 +32,15 @@ tsan() {
 # The targets are part of the ASan build.
 fuzz() {
   build asan
-  local seconds=${WEFT_FUZZ_SECONDS:-10} target corpus
+  local seconds=${WEFT_FUZZ_SECONDS:-10} seed=${WEFT_FUZZ_SEED:-1} target corpus
   mkdir -p build/asan/fuzz
   while read -r target; do
     corpus=$PWD/fuzz/corpus/$target
+    rm -rf "build/asan/fuzz/new/$target"  # what an earlier run found new would change what this one tries
     mkdir -p "build/asan/fuzz/new/$target" "build/asan/fuzz/found"
     [ -d "$corpus" ] || corpus=
     echo "fuzz: $target, ${seconds} s"
-    "build/asan/bin/$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=3072 -verbosity=0 \
+    "build/asan/bin/$target" -seed="$seed" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=3072 -verbosity=0 \
       -artifact_prefix="build/asan/fuzz/found/$target-" "build/asan/fuzz/new/$target" $corpus 2> "build/asan/fuzz/$target.log" ||
       { tail -40 "build/asan/fuzz/$target.log"; exit 1; }
   done < build/asan/targets.txt

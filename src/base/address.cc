@@ -10,6 +10,8 @@ namespace weft {
 
 Result<IpAddress> IpAddress::parse(std::string_view text) {
   const std::string copy(text);
+  // inet_pton stops at a NUL: what follows it would pass unread.
+  if (copy.find('\0') != std::string::npos) return fail(Error::Kind::invalid, "an IP address holds no NUL");
   in_addr four{};
   if (inet_pton(AF_INET, copy.c_str(), &four) == 1) return v4(ntohl(four.s_addr));
   std::array<uint8_t, 16> six{};
