@@ -504,15 +504,17 @@ bool H2Session::pass_frames(Bytes bytes) {
     frame_head_size_ = 0;
     payload_left_ = size_t{frame_head_[0]} << 16 | size_t{frame_head_[1]} << 8 | frame_head_[2];
     const uint8_t type = frame_head_[3];
+    if (type == NGHTTP2_RST_STREAM) reset_ahead_ = true;
     if (type != NGHTTP2_DATA && type != NGHTTP2_HEADERS) continue;
     const auto stream =
         static_cast<int32_t>((uint32_t{frame_head_[5]} & 0x7f) << 24 | uint32_t{frame_head_[6]} << 16 |
                              uint32_t{frame_head_[7]} << 8 | frame_head_[8]);
-    if (find(stream) != nullptr) continue;
+    if (find(stream) != nullptr && !reset_ahead_) continue;
     // What came before this frame may open the stream, or end the connection.
     const size_t before = passed - step;
     if (before > taken && !take(bytes.subspan(taken, before - taken))) return false;
     taken = before;
+    reset_ahead_ = false;
     if (refers_to_ended(stream, type)) return false;
   }
   return take(bytes.subspan(taken, passed - taken));

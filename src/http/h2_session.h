@@ -179,6 +179,7 @@ class H2Session {
   uint8_t frame_head_[9] = {};
   size_t frame_head_size_ = 0;
   size_t payload_left_ = 0;
+  bool reset_ahead_ = false;  // an RST_STREAM was looked at that nghttp2 may not have got
   int32_t last_opened_ = 0;
   std::vector<std::pair<int32_t, int32_t>> skipped_;  // streams the client passed over, first and last
   std::vector<int32_t> reset_by_us_;  // a ring of the last ones: their frames may still be on the way

@@ -681,6 +681,16 @@ TEST_F(Http2FloodTest, frames_on_ended_streams_are_stream_closed) {
   loop.advance(1s);
   EXPECT_TRUE(reset.closed());
 
+  // However the bytes are cut into reads.
+  const std::string both = frame(3, 0, 1, std::string_view("\0\0\0\x08", 4)) + frame(0, 0, 1, "x");
+  for (size_t cut = 0; cut < both.size(); ++cut) {
+    RawPeer together = attack();
+    together.send(get(1, false));
+    together.send(both.substr(0, cut));
+    together.send(both.substr(cut));
+    EXPECT_EQ(goaway(together.take()), 5) << "a reset and data, cut at " << cut;
+  }
+
   RawPeer skipping = attack();
   skipping.send(get(5));
   skipping.send(get(3));
