@@ -101,7 +101,7 @@ int run_get(const std::vector<std::string>& words) {
 }
 
 int run_tcp(const std::vector<std::string>& words) {
-  const Arguments arguments(words, {"listen-first"}, {"send", "timeout"});
+  const Arguments arguments(words, {"listen-first", "keep-open"}, {"send", "timeout"});
   if (arguments.rest().empty()) usage_error("tcp needs HOST:PORT");
   const auto [host, port] = split_host_port(arguments.rest().front());
   const double timeout = arguments.number("timeout", 10);
@@ -117,9 +117,13 @@ int run_tcp(const std::vector<std::string>& words) {
   }
   const std::string text = arguments.text("send", "hello") + "\n";
   if (!socket->write_all(text)) return failed("the connection broke while sending");
-  socket->shut_write();
+  // Most clients say nothing about the end of what they send; others close their half at once.
+  const bool keep_open = arguments.flag("keep-open");
+  if (!keep_open) socket->shut_write();
   size_t total = 0;
-  for (long count; (count = socket->read(bytes, sizeof bytes)) != 0; total += static_cast<size_t>(count)) {
+  for (long count; !keep_open || total < text.size(); total += static_cast<size_t>(count)) {
+    count = socket->read(bytes, sizeof bytes);
+    if (count == 0) break;
     if (count < 0) return failed(errno == EAGAIN ? "nothing came back in time" : "the connection was reset");
     std::fwrite(bytes, 1, static_cast<size_t>(count), stdout);
   }

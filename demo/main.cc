@@ -26,7 +26,7 @@ constexpr const char* kHelp = R"(weft-demo: an application for trying a mesh wit
   weft-demo get URL [--method M] [--header 'k: v']... [--body TEXT] [--include] [--fail] [--count N] [--timeout S]
   weft-demo load --url URL [--rps N] [--connections C] [--duration S | --count N] [--header 'k: v']...
             [--method M] [--body TEXT] [--no-keepalive] [--timeout S] [--json] [--fail]
-  weft-demo tcp HOST:PORT [--send TEXT] [--listen-first] [--timeout S]
+  weft-demo tcp HOST:PORT [--send TEXT] [--listen-first] [--keep-open] [--timeout S]
   weft-demo ws URL [--send TEXT] [--count N]
   weft-demo grpc HOST:PORT [--method Unary|ServerStream|ClientStream|Both] [--send TEXT] [--count N]
             [--messages N] [--delay MS] [--code C] [--header 'k: v']...

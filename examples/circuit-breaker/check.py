@@ -11,8 +11,8 @@ with Mesh(__file__) as mesh:
     mesh.promise("weft apply replaces the rule", applied.stdout.strip(), "configured" in applied.stdout)
 
     def in_force():
-        dump = mesh.exec(client, "weft-demo", "get", "http://127.0.0.1:15000/config_dump").stdout
-        return '"base_ejection_time":"10s"' in "".join(dump.split())
+        cluster = mesh.clusters(client).get("outbound|8080||payments.default.svc.cluster.local", {})
+        return cluster.get("outlier_detection", {}).get("base_ejection_time") == "10s"
 
     mesh.wait("the caller's proxy has the rule in seconds", in_force)
 

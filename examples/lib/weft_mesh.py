@@ -5,6 +5,7 @@
         mesh.promise("v2 gets 10 %", seen.share("v2"), 0.07 <= seen.share("v2") <= 0.13)
 
 Runs with the standard library alone. WEFT_BIN names the directory of the programs (build/bin of this tree).
+WEFT_DATA_PLANE=envoy runs the same check with real Envoys as proxies: mesh.envoy says so, for what only weft-proxy promises.
 The directory of the example is copied first, so a check may edit files while the mesh runs.
 """
 import json
@@ -57,14 +58,14 @@ class Mesh:
         self.options = list(options)
         self.failed = 0
         self.process = None
+        self.envoy = os.environ.get("WEFT_DATA_PLANE") == "envoy"
 
     # ---- life
 
     def __enter__(self):
         words = [BIN / "weft", "up", self.directory, "--mesh", self.name, "--http-port", "0", "--https-port", "0"]
-        data_plane = os.environ.get("WEFT_DATA_PLANE")
-        if data_plane:
-            words += ["--data-plane", data_plane]
+        if self.envoy:
+            words += ["--data-plane", "envoy"]
         self.log = open(self.work / "up.log", "w+")
         self.process = subprocess.Popen([*map(str, words), *self.options], stdout=self.log, stderr=subprocess.STDOUT,
                                         start_new_session=True)
@@ -76,7 +77,9 @@ class Mesh:
         return self
 
     def __exit__(self, kind, value, trace):
-        if kind is not None:
+        if kind is None:
+            self.check_accepted()
+        else:
             traceback.print_exception(kind, value, trace) if value else None
             self.show_trouble()
         self.process.send_signal(signal.SIGTERM)
@@ -99,6 +102,30 @@ class Mesh:
         left = [line for line in namespaces.splitlines() if line.startswith(prefix)]
         left += [line for line in open("/proc/self/mounts") if prefix in line]
         self.promise("nothing is left behind", f"exit {status}, {len(left)} left", status == 0 and not left)
+
+    def check_accepted(self):
+        """What weftd sends is right for whoever reads it: no proxy refused any of it, from the first to the last."""
+        refusals = [line for line in self.weft("logs", "weftd").stdout.splitlines() if " refused " in line]
+        self.promise("no proxy refused anything", f"{len(refusals)} refused {' | '.join(refusals[:3])[:300]}", not refusals)
+        if self.envoy:
+            self.check_envoys()
+
+    def check_envoys(self):
+        """The same in Envoy's own words, which also speak of what the pod's agent sent (certificates)."""
+        asked, taken, refused = 0, 0, []
+        for pod in self.pods():
+            if pod["proxy"] not in ("sidecar", "router"):
+                continue
+            asked += 1
+            for line in self.exec(f"{pod['namespace']}/{pod['name']}", "weft-demo", "get",
+                                  "http://127.0.0.1:15000/stats?filter=update_").stdout.splitlines():
+                name, _, value = line.rpartition(": ")
+                if name.endswith("update_rejected") and value != "0":
+                    refused.append(f"{pod['name']} {line}")
+                if name in ("listener_manager.lds.update_success", "cluster_manager.cds.update_success"):
+                    taken += int(value) > 0
+        self.promise("update_rejected is 0 in every Envoy", f"{asked} Envoys {' | '.join(refused[:5])}",
+                     not refused and asked > 0 and taken == 2 * asked)
 
     def all_ready(self):
         if self.process.poll() is not None:
@@ -176,6 +203,12 @@ class Mesh:
     def metrics(self, pod):
         """Prometheus lines of a pod's proxy."""
         return self.exec(pod, "weft-demo", "get", "http://127.0.0.1:15000/stats/prometheus").stdout.splitlines()
+
+    def clusters(self, pod):
+        """The clusters a pod's proxy works with, by name: not those that only warm up (an Envoy's do, for a while)."""
+        dump = json.loads(self.exec(pod, "weft-demo", "get", "http://127.0.0.1:15000/config_dump").stdout)
+        return {one["cluster"]["name"]: one["cluster"] for part in dump["configs"]
+                for one in part.get("dynamic_active_clusters", [])}
 
     def proxy_log(self, pod):
         return self.weft("logs", pod, "-c", "weft-proxy").stdout
