@@ -1,11 +1,14 @@
 // weft demo: a real mesh with traffic on it, what was promised beside what was seen.
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <functional>
 #include <random>
+#include <thread>
 
 #include "base/strings.h"
 #include "cli/commands.h"
@@ -61,13 +64,14 @@ std::string percent(double part, double whole) {
 // The promises, one after the other. Each runs commands in pods of the mesh that is up.
 class Show {
  public:
-  explicit Show(std::string self) : self_(std::move(self)) {}
+  Show(std::string self, std::string examples) : self_(std::move(self)), examples_(std::move(examples)) {}
 
   bool run() {
     std::printf("\n  %-66s %s\n", "promised", "seen");
     split();
     identity();
     retries();
+    killed_replica();
     ejection();
     denial();
     std::printf("\n%s\n", kept_all_ ? "Every promise was kept." : "Not every promise was kept.");
@@ -83,10 +87,11 @@ class Show {
     return ran ? ran->output + ran->errors : ran.error().text;
   }
 
-  yaml::Node load(const std::string& url, int count, int connections = 8) {
+  // `rps` 0: as fast as it goes.
+  yaml::Node load(const std::string& url, int count, int connections = 8, int rps = 0) {
     const std::string out =
         in_pod("deployment/client", {"weft-demo", "load", "--json", "--url", url, "--count", concat(count),
-                                     "--connections", concat(connections)});
+                                     "--connections", concat(connections), "--rps", concat(rps)});
     auto report = yaml::parse_one(out, "report");
     return report ? std::move(*report) : yaml::Node{};
   }
@@ -126,6 +131,39 @@ class Show {
             number(seen, "failed") == 0 && number(seen, "total") == 400);
   }
 
+  // A container of each replica of that owner.
+  static std::vector<ContainerStatus> containers(const std::string& owner, const std::string& name) {
+    std::vector<ContainerStatus> found;
+    const auto status = MeshState::of(kMesh).read_status();
+    if (!status) return found;
+    for (const PodStatus& pod : status->pods) {
+      for (const ContainerStatus& container : pod.containers) {
+        if (pod.owner == owner && container.name == name) found.push_back(container);
+      }
+    }
+    return found;
+  }
+
+  void killed_replica() {
+    constexpr int kRequests = 3000;
+    std::atomic<bool> ended = false;
+    yaml::Node seen;
+    std::thread caller([&] {
+      seen = load("http://orders:8080/", kRequests, 8, 2000);
+      ended = true;
+    });
+    std::this_thread::sleep_for(400ms);  // into the load; that it still ran is checked below
+    const std::vector<ContainerStatus> replicas = containers("orders", "orders");
+    const bool killed =
+        !replicas.empty() && replicas.front().pid > 0 && ::kill(replicas.front().pid, SIGKILL) == 0;
+    const bool under_load = killed && !ended;
+    caller.join();
+    promise("replica: 1 of 2 orders is killed under load, no caller sees it",
+            under_load ? concat(static_cast<int>(number(seen, "failed")), " of ", kRequests, " failed")
+                       : "no replica could be killed while requests ran",
+            under_load && number(seen, "failed") == 0 && number(seen, "total") == kRequests);
+  }
+
   void ejection() {
     const yaml::Node first = load("http://payments:8080/", 400);
     const yaml::Node then = load("http://payments:8080/", 400);
@@ -146,13 +184,46 @@ class Show {
     const std::string line = answer.substr(0, answer.find('\n'));
     promise("denial: service account 'stranger' may not ask for orders", line,
             line.find(" 403") != std::string::npos);
+    const std::string where = denying_line();
+    promise("denial: the log of the proxy at orders names the rule that did it",
+            where.empty() ? "no rule" : where, !where.empty());
     const std::string allowed =
         in_pod("deployment/client", {"weft-demo", "get", "--include", "http://orders:8080/"});
     const std::string other = allowed.substr(0, allowed.find('\n'));
     promise("denial: service account 'default' may", other, other.find(" 200") != std::string::npos);
   }
 
+  // "no-strangers rule 0, demo/mesh.yaml:141": the rule that the access log names, and where it is written.
+  std::string denying_line() const {
+    constexpr std::string_view kRule = "ns[default]-policy[no-strangers]-rule[0]";
+    for (int tries = 0; tries < 40; ++tries) {  // the log is written by a thread of its own
+      for (const ContainerStatus& proxy : containers("orders", "weft-proxy")) {
+        const auto log = read_file(proxy.log);
+        if (!log || log->find(concat("rbac_access_denied_matched_policy[", kRule)) == std::string::npos)
+          continue;
+        return concat("no-strangers rule 0, demo/mesh.yaml:", line_of_rule("no-strangers"));
+      }
+      std::this_thread::sleep_for(50ms);
+    }
+    return {};
+  }
+
+  int line_of_rule(std::string_view policy) const {
+    const auto text = read_file(examples_ + "/demo/mesh.yaml");
+    if (!text) return 0;
+    for (const yaml::Document& document : yaml::parse(*text, "mesh.yaml").documents) {
+      const yaml::Node* metadata = document.root.find("metadata");
+      const yaml::Node* name = metadata == nullptr ? nullptr : metadata->find("name");
+      const yaml::Node* spec = document.root.find("spec");
+      const yaml::Node* rules = spec == nullptr ? nullptr : spec->find("rules");
+      if (name != nullptr && name->text == policy && rules != nullptr && !rules->children.empty())
+        return rules->children.front().line;
+    }
+    return 0;
+  }
+
   std::string self_;
+  std::string examples_;
   bool kept_all_ = true;
 };
 
@@ -181,7 +252,7 @@ io::Task<void> present(io::EpollLoop& loop, DemoOptions options, io::ChildProces
         Error::Kind::timeout,
         "not every pod was ready within 60 s; the logs say why: weft logs --mesh demo POD -c weft-proxy");
   } else {
-    outcome.status = Show(self).run() ? 0 : 1;
+    outcome.status = Show(self, options.examples).run() ? 0 : 1;
     if (!options.once && ::isatty(STDOUT_FILENO) != 0) {
       std::printf("The mesh stays up: try 'weft get pods --mesh demo'. Ctrl-C ends it.\n");
       std::fflush(stdout);
