@@ -9,7 +9,7 @@ constexpr Duration kIdleSeries = std::chrono::minutes(10);
 
 Worker::Counts make_counts(telemetry::Registry& registry, telemetry::Shard& shard) {
   const auto counter = [&](const char* name, const char* help) {
-    return &shard.counter(registry.counter(name, help));
+    return &shard.counter(registry.lasting_counter(name, help));
   };
   const auto gauge = [&](const char* name, const char* help) {
     return &shard.gauge(registry.gauge(name, help));

@@ -100,6 +100,7 @@ struct Registry::FamilyInfo {
   std::string name;
   std::string help;
   MetricKind kind;
+  bool lasting = false;  // expire() leaves its series alone
   std::vector<double> bounds;
   // What shards counted that dropped a series others still have.
   std::unordered_map<std::string, MergedSeries> retired;
@@ -150,7 +151,7 @@ size_t Shard::expire(TimePoint now, Duration idle) {
   const std::lock_guard lock(mutex_);
   size_t dropped = 0;
   for (size_t id = 0; id < families_.size(); ++id) {
-    if (!families_[id] || registry_.families_[id]->kind == MetricKind::gauge) continue;
+    if (!families_[id] || registry_.families_[id]->lasting) continue;
     dropped += std::erase_if(families_[id]->series, [&](auto& entry) {
       Series& each = *entry.second;
       const uint64_t activity = each.activity();
@@ -185,7 +186,8 @@ Registry::Registry() : Registry(Options()) {}
 Registry::Registry(Options options) : options_(options) {}
 Registry::~Registry() = default;
 
-Family Registry::add_family(std::string name, std::string help, MetricKind kind, std::vector<double> bounds) {
+Family Registry::add_family(std::string name, std::string help, MetricKind kind, std::vector<double> bounds,
+                            bool lasting) {
   const std::lock_guard lock(mutex_);
   for (size_t i = 0; i < families_.size(); ++i) {
     if (families_[i]->name != name) continue;
@@ -196,6 +198,7 @@ Family Registry::add_family(std::string name, std::string help, MetricKind kind,
   info->name = std::move(name);
   info->help = std::move(help);
   info->kind = kind;
+  info->lasting = lasting || kind == MetricKind::gauge;
   info->bounds = std::move(bounds);
   families_.push_back(std::move(info));
   return static_cast<Family>(families_.size() - 1);
@@ -203,6 +206,9 @@ Family Registry::add_family(std::string name, std::string help, MetricKind kind,
 
 Family Registry::counter(std::string name, std::string help) {
   return add_family(std::move(name), std::move(help), MetricKind::counter, {});
+}
+Family Registry::lasting_counter(std::string name, std::string help) {
+  return add_family(std::move(name), std::move(help), MetricKind::counter, {}, true);
 }
 Family Registry::gauge(std::string name, std::string help) {
   return add_family(std::move(name), std::move(help), MetricKind::gauge, {});

@@ -12,7 +12,8 @@
 //
 // A series that did not change for `idle` is dropped by expire(), which the worker calls now and then. It
 // raises Shard::generation(): references got before are then no longer good. What other shards count under
-// the same labels stays, so a merged counter never falls while anybody still has it.
+// the same labels stays, so a merged counter never falls while anybody still has it. Gauges, and the counters
+// of a lasting_counter() family, are never dropped: whoever holds a reference to one may keep it.
 //
 // A family holds at most `max_series` label sets a shard; what comes after that counts under labels that
 // are all "overflow", and weft_metric_series_overflow_total names the family.
@@ -144,6 +145,8 @@ class Registry {
 
   // Registering a name again gives the family there is.
   Family counter(std::string name, std::string help);
+  // For few label sets that the configuration knows: references stay good as long as the registry.
+  Family lasting_counter(std::string name, std::string help);
   Family gauge(std::string name, std::string help);
   Family histogram(std::string name, std::string help,
                    std::vector<double> bounds = {kIstioBuckets.begin(), kIstioBuckets.end()});
@@ -161,7 +164,8 @@ class Registry {
  private:
   friend class Shard;
   struct FamilyInfo;
-  Family add_family(std::string name, std::string help, MetricKind kind, std::vector<double> bounds);
+  Family add_family(std::string name, std::string help, MetricKind kind, std::vector<double> bounds,
+                    bool lasting = false);
   FamilyInfo& info(Family family) const;
   static MergedSeries value_of(const Shard::Series& series);
   void retire(Family family, const std::string& labels, const Shard::Series& series);

@@ -88,6 +88,18 @@ TEST(Metrics, idle_series_expire_and_busy_ones_stay) {
   EXPECT_THAT(page(registry), Not(HasSubstr("idle")));
 }
 
+TEST(Metrics, what_lasts_may_be_held_for_good) {
+  Registry registry;
+  Shard& shard = registry.make_shard();
+  Counter& held = shard.counter(registry.lasting_counter("a_total", "A."));
+  Gauge& gauge = shard.gauge(registry.gauge("b", "B."));
+  for (int t = 1; t <= 30; t += 10) EXPECT_EQ(shard.expire(at(t), 5s), 0u);
+  held.add(3);
+  gauge.set(4);
+  EXPECT_THAT(page(registry), HasSubstr("a_total 3\n"));
+  EXPECT_THAT(page(registry), HasSubstr("b 4\n"));
+}
+
 TEST(Metrics, a_total_does_not_fall_when_one_worker_forgets) {
   Registry registry;
   const Family family = registry.counter("a_total", "A.");
