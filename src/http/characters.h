@@ -78,4 +78,12 @@ inline int hex_value(char c) {
   return -1;
 }
 
+// The byte that the percent-escape at `at` stands for (RFC 3986 section 2.1), 0 to 255; -1 where none is.
+inline int escaped_byte(std::string_view text, size_t at) {
+  if (at + 2 >= text.size() || text[at] != '%') return -1;
+  const int high = hex_value(text[at + 1]);
+  const int low = hex_value(text[at + 2]);
+  return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
 }  // namespace weft::http

@@ -146,10 +146,8 @@ std::string decode_grpc_message(std::string_view encoded) {
   std::string out;
   out.reserve(encoded.size());
   for (size_t i = 0; i < encoded.size(); ++i) {
-    const int high = i + 1 < encoded.size() ? hex_value(encoded[i + 1]) : -1;
-    const int low = i + 2 < encoded.size() ? hex_value(encoded[i + 2]) : -1;
-    if (encoded[i] == '%' && high >= 0 && low >= 0) {
-      out.push_back(static_cast<char>(high * 16 + low));
+    if (const int byte = escaped_byte(encoded, i); byte >= 0) {
+      out.push_back(static_cast<char>(byte));
       i += 2;
     } else {
       out.push_back(encoded[i]);

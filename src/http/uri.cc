@@ -31,10 +31,9 @@ Result<std::string> undo_escapes(std::string_view path, const PathRules& rules) 
       out.push_back(c);
       continue;
     }
-    const int high = i + 1 < path.size() ? hex_value(path[i + 1]) : -1;
-    const int low = i + 2 < path.size() ? hex_value(path[i + 2]) : -1;
-    if (high < 0 || low < 0) return fail(bad_path("has a broken percent-escape", path));
-    const auto decoded = static_cast<char>(high * 16 + low);
+    const int byte = escaped_byte(path, i);
+    if (byte < 0) return fail(bad_path("has a broken percent-escape", path));
+    const auto decoded = static_cast<char>(byte);
     i += 2;
     if (decoded == '\0') return fail(bad_path("holds an escaped NUL", path));
     if (is_class(decoded, kUnreserved)) {
@@ -124,12 +123,11 @@ Result<std::string> percent_decode(std::string_view text) {
       out.push_back(text[i]);
       continue;
     }
-    const int high = i + 1 < text.size() ? hex_value(text[i + 1]) : -1;
-    const int low = i + 2 < text.size() ? hex_value(text[i + 2]) : -1;
-    if (high < 0 || low < 0 || (high == 0 && low == 0)) {
+    const int byte = escaped_byte(text, i);
+    if (byte <= 0) {
       return fail(Error::Kind::invalid, concat("'", printable(text, 80), "' has a broken percent-escape"));
     }
-    out.push_back(static_cast<char>(high * 16 + low));
+    out.push_back(static_cast<char>(byte));
     i += 2;
   }
   return out;
@@ -139,10 +137,8 @@ std::string query_decode(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   for (size_t i = 0; i < text.size(); ++i) {
-    const int high = i + 1 < text.size() ? hex_value(text[i + 1]) : -1;
-    const int low = i + 2 < text.size() ? hex_value(text[i + 2]) : -1;
-    if (text[i] == '%' && high >= 0 && low >= 0) {
-      out.push_back(static_cast<char>(high * 16 + low));
+    if (const int byte = escaped_byte(text, i); byte >= 0) {
+      out.push_back(static_cast<char>(byte));
       i += 2;
     } else {
       out.push_back(text[i] == '+' ? ' ' : text[i]);
