@@ -51,8 +51,8 @@ Result<std::string> undo_escapes(std::string_view path, const PathRules& rules) 
     }
     constexpr std::string_view kDigits = "0123456789ABCDEF";
     out.push_back('%');
-    out.push_back(kDigits[static_cast<size_t>(high)]);
-    out.push_back(kDigits[static_cast<size_t>(low)]);
+    out.push_back(kDigits[static_cast<size_t>(byte) >> 4]);
+    out.push_back(kDigits[static_cast<size_t>(byte) & 15]);
   }
   return out;
 }
