@@ -26,3 +26,4 @@ endfunction()
 
 # The allocator of the programs: plain malloc under sanitizers.
 add_library(weft_allocator INTERFACE)
+target_sources(weft_allocator INTERFACE ${CMAKE_SOURCE_DIR}/src/main/allocator.cc)

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <deque>
 
 #include "base/check.h"
+#include "base/shelf.h"
 #include "base/strings.h"
 #include "http/characters.h"
 #include "http/sanitize.h"
@@ -18,6 +20,19 @@ namespace {
 constexpr size_t kStreamBuffer = 64 * 1024;
 constexpr size_t kResetsRemembered = 4096;
 constexpr uint32_t kFieldOverhead = 32;  // RFC 9113 section 6.5.2
+
+// Streams and header fields come and go with each request.
+constexpr nghttp2_mem kMemory = {
+    .mem_user_data = nullptr,
+    .malloc = [](size_t size, void*) noexcept { return shelf::take(size); },
+    .free = [](void* block, void*) noexcept { shelf::give(block); },
+    .calloc = [](size_t count, size_t size, void*) noexcept -> void* {
+      if (size != 0 && count > SIZE_MAX / size) return nullptr;
+      return std::memset(shelf::take(count * size), 0, count * size);
+    },
+    // A block of the shelf is one of malloc's.
+    .realloc = [](void* block, size_t size, void*) noexcept { return std::realloc(block, size); },
+};
 
 std::string_view view(const uint8_t* data, size_t size) {
   return {reinterpret_cast<const char*>(data), size};
@@ -396,8 +411,10 @@ H2Session::H2Session(Role role, const H2Limits& limits, Listener& listener)
                                              uint64_t{limits.reset_rate} * 2);
   nghttp2_option_set_max_send_header_block_length(options, 256 * 1024);
   nghttp2_option_set_peer_max_concurrent_streams(options, 100);
-  const int made = role == Role::server ? nghttp2_session_server_new2(&session_, callbacks, this, options)
-                                        : nghttp2_session_client_new2(&session_, callbacks, this, options);
+  nghttp2_mem memory = kMemory;
+  const int made = role == Role::server
+                       ? nghttp2_session_server_new3(&session_, callbacks, this, options, &memory)
+                       : nghttp2_session_client_new3(&session_, callbacks, this, options, &memory);
   WEFT_CHECK(made == 0);
   nghttp2_session_callbacks_del(callbacks);
   nghttp2_option_del(options);
