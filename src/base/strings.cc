@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstring>
 
 namespace weft {
 
@@ -12,9 +13,35 @@ std::string to_lower(std::string_view text) {
   return out;
 }
 
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); ++i) {
+namespace {
+
+// Eight ASCII letters at once; bytes above 0x7f stay as they are.
+uint64_t lower_word(uint64_t word) {
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  const uint64_t seven_bits = word & (0x7f * kOnes);
+  const uint64_t from_a = seven_bits + (0x80 - 'A') * kOnes;   // bit 7: at least 'A'
+  const uint64_t above_z = seven_bits + (0x7f - 'Z') * kOnes;  // bit 7: above 'Z'
+  const uint64_t upper = (from_a ^ above_z) & ~word & (0x80 * kOnes);
+  return word | upper >> 2;
+}
+
+bool same_letters(const char* a, const char* b) {
+  uint64_t left, right;
+  std::memcpy(&left, a, sizeof left);
+  std::memcpy(&right, b, sizeof right);
+  return left == right || lower_word(left) == lower_word(right);
+}
+
+}  // namespace
+
+bool equal_ignoring_case(const char* a, const char* b, size_t size) {
+  if (size >= 8) {
+    for (size_t i = 0; i + 8 < size; i += 8) {
+      if (!same_letters(a + i, b + i)) return false;
+    }
+    return same_letters(a + size - 8, b + size - 8);
+  }
+  for (size_t i = 0; i < size; ++i) {
     if (to_lower(a[i]) != to_lower(b[i])) return false;
   }
   return true;

@@ -12,7 +12,11 @@ namespace weft {
 // ASCII only: header names and host names, never user text.
 inline char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 std::string to_lower(std::string_view text);
-bool equal_ignoring_case(std::string_view a, std::string_view b);
+bool equal_ignoring_case(const char* a, const char* b, size_t size);
+// Most look-ups compare names of different lengths: those end here.
+inline bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && equal_ignoring_case(a.data(), b.data(), a.size());
+}
 bool starts_with_ignoring_case(std::string_view text, std::string_view prefix);
 
 std::string_view trim(std::string_view text);
