@@ -68,8 +68,7 @@ void Headers::add(std::string_view name, std::string_view value, bool never_inde
   // A message has about this many fields: growing from one to two, four and eight costs four allocations.
   constexpr size_t kUsual = 16;
   if (fields_.capacity() == 0) fields_.reserve(kUsual);
-  const std::string_view kept_name = keep(name);
-  fields_.push_back({kept_name, keep(value), never_index});
+  fields_.push_back(keep(name, value, never_index));
   text_size_ += name.size() + value.size();
 }
 
@@ -80,7 +79,7 @@ void Headers::set(std::string_view name, std::string_view value) {
     add(name, value);
     return;
   }
-  const Field replaced{keep(name), keep(value), first->never_index};
+  const Field replaced = keep(name, value, first->never_index);
   text_size_ += name.size() + value.size();
   text_size_ -= first->name.size() + first->value.size();
   *first = replaced;
@@ -123,14 +122,16 @@ bool Headers::operator==(const Headers& other) const {
   });
 }
 
-std::string_view Headers::keep(std::string_view text) {
-  if (text.empty()) return {};
-  if (free_size_ < text.size()) reserve(0, std::max(kChunk, text.size()));
+// Both one after the other, in a piece of text that never moves: either may be one of ours.
+Headers::Field Headers::keep(std::string_view name, std::string_view value, bool never_index) {
+  const size_t size = name.size() + value.size();
+  if (free_size_ < size) reserve(0, std::max(kChunk, size));
   char* const place = free_;
-  std::memcpy(place, text.data(), text.size());
-  free_ += text.size();
-  free_size_ -= text.size();
-  return {place, text.size()};
+  if (!name.empty()) std::memcpy(place, name.data(), name.size());
+  if (!value.empty()) std::memcpy(place + name.size(), value.data(), value.size());
+  free_ += size;
+  free_size_ -= size;
+  return {{place, name.size()}, {place + name.size(), value.size()}, never_index};
 }
 
 }  // namespace weft::http

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,13 +49,21 @@ class Headers {
   void clear();
   // Makes one allocation each for fields and text that are about to be added.
   void reserve(size_t fields, size_t text);
+  // Calls recase(name) with each name's own letters, to write them in another case; their number stays.
+  template <typename Recase>
+  void recase_names(Recase recase) {
+    // Names are views into chunks_, which are ours to write.
+    for (const Field& field : fields_) {
+      recase(std::span<char>(const_cast<char*>(field.name.data()), field.name.size()));
+    }
+  }
   // Bytes of names and values together, for limits and metrics.
   size_t text_size() const { return text_size_; }
 
   bool operator==(const Headers& other) const;
 
  private:
-  std::string_view keep(std::string_view text);
+  Field keep(std::string_view name, std::string_view value, bool never_index);
 
   std::vector<Field> fields_;
   std::vector<std::unique_ptr<char[]>> chunks_;  // text; addresses never move

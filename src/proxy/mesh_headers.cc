@@ -1,8 +1,10 @@
 #include "proxy/mesh_headers.h"
 
-#include <vector>
+#include <algorithm>
+#include <span>
 
 #include "base/strings.h"
+#include "http/sanitize.h"
 
 namespace weft::proxy {
 
@@ -26,11 +28,6 @@ bool is_train(std::string_view name) {
     if (name[i] != train_case_at(name, i)) return false;
   }
   return true;
-}
-
-void train_case(std::string_view name, std::string& out) {
-  out.resize(name.size());
-  for (size_t i = 0; i < out.size(); ++i) out[i] = train_case_at(name, i);
 }
 
 }  // namespace
@@ -65,26 +62,17 @@ void restore_http(std::string_view note, http::Version& version, http::Headers& 
   }
   if (number.size() == note.size()) return;
   const std::string_view names = note.substr(number.size() + 1);
-  const bool all_train = names == "t";
-  std::vector<std::string_view> written;
-  if (!all_train) written = split(names, ',');
-
-  http::Headers restored;
-  restored.reserve(headers.size(), headers.text_size());
-  std::string train;
-  for (const auto& field : headers) {
-    if (all_train) {
-      train_case(field.name, train);
-      restored.add(train, field.value);
-      continue;
-    }
-    std::string_view name = field.name;
-    for (std::string_view candidate : written) {
-      if (equal_ignoring_case(candidate, field.name)) name = candidate;
-    }
-    restored.add(name, field.value);
+  if (names == "t") {
+    headers.recase_names([](std::span<char> name) {
+      for (size_t i = 0; i < name.size(); ++i) name[i] = train_case_at({name.data(), name.size()}, i);
+    });
+    return;
   }
-  headers = std::move(restored);
+  http::for_each_element(names, [&](std::string_view written) {
+    headers.recase_names([&](std::span<char> name) {
+      if (equal_ignoring_case({name.data(), name.size()}, written)) std::ranges::copy(written, name.begin());
+    });
+  });
 }
 
 std::string describe_peer(const model::WorkloadInfo& self) {
