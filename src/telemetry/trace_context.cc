@@ -228,17 +228,17 @@ std::string make_request_id(Random& random) {
   // RFC 9562 section 5.4: version 4 in the seventh byte, variant 10 in the ninth.
   const uint64_t high = (random.next() & ~uint64_t{0xf000}) | 0x4000;
   const uint64_t low = (random.next() >> 2) | (uint64_t{1} << 63);
-  std::string id;
-  id.reserve(36);
-  append_hex(id, high >> 32, 8);
-  id.push_back('-');
-  append_hex(id, high >> 16, 4);
-  id.push_back('-');
-  append_hex(id, high, 4);
-  id.push_back('-');
-  append_hex(id, low >> 48, 4);
-  id.push_back('-');
-  append_hex(id, low, 12);
+  std::string id(36, '-');
+  char* place = id.data();
+  const auto write = [&place](uint64_t value, int digits) {
+    for (int i = digits - 1; i >= 0; --i) *place++ = kHex[(value >> (4 * i)) & 15];
+    ++place;  // the dash, or the end
+  };
+  write(high >> 32, 8);
+  write(high >> 16, 4);
+  write(high, 4);
+  write(low >> 48, 4);
+  write(low, 12);
   return id;
 }
 
