@@ -34,6 +34,26 @@ constexpr nghttp2_mem kMemory = {
     .realloc = [](void* block, size_t size, void*) noexcept { return std::realloc(block, size); },
 };
 
+// Fields whose value hardly comes twice. In the compression table they would push out those that do, and each
+// of them would be compared with all before it: they are sent as literals that are not to be indexed.
+bool is_new_each_time(std::string_view name) {
+  switch (name.size()) {
+    case 2:
+      return equal_ignoring_case(name, "b3");
+    case 11:
+      return equal_ignoring_case(name, "traceparent") || equal_ignoring_case(name, "x-b3-spanid");
+    case 12:
+      return equal_ignoring_case(name, "x-request-id") || equal_ignoring_case(name, "x-b3-traceid") ||
+             equal_ignoring_case(name, "grpc-timeout");
+    case 16:
+      return equal_ignoring_case(name, "x-correlation-id");
+    case 17:
+      return equal_ignoring_case(name, "x-b3-parentspanid");
+    default:
+      return false;
+  }
+}
+
 std::string_view view(const uint8_t* data, size_t size) {
   return {reinterpret_cast<const char*>(data), size};
 }
@@ -145,7 +165,7 @@ struct H2Session::Fields {
         }
         value = own(std::string(trim(clean)));
       }
-      add(field.name, value, field.never_index);
+      add(field.name, value, field.never_index || is_new_each_time(field.name));
     }
   }
   void add_length(uint64_t length) {
