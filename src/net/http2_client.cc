@@ -131,7 +131,7 @@ class Http2Client::StreamExchange final : public Http2Exchange<ClientExchange>, 
     --client_->active_;
     client_->tell_exchange_end();
     client_->tell_.arm();
-    client_->wake_.notify();
+    if (client_->closed_) client_->wake_.notify();  // it may leave now
   }
 
  private:

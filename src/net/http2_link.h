@@ -26,6 +26,8 @@ class Http2Link {
   void pump() {
     pump_.cancel();
     while (!transport.write_failed()) {
+      // The frames of a tick are seldom few: a buffer that grew with them would copy them again and again.
+      if (transport.output().capacity() == 0) transport.output().reserve(kGathered);
       const bool more = session.gather(transport.output(), Transport::kBound);
       blocked_ = !transport.flush();
       if (blocked_ || !more) break;
@@ -62,6 +64,7 @@ class Http2Link {
   http::H2Session session;
 
  private:
+  static constexpr size_t kGathered = 16 * 1024;
   void flushed() {
     if (std::exchange(blocked_, false)) pump_soon();
   }

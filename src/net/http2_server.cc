@@ -299,7 +299,7 @@ void Http2Server::on_end(int32_t, void* user, http::Headers* trailers) {
 
 void Http2Server::on_closed(int32_t, void* user, http::H2Code code) {
   if (user != nullptr) static_cast<StreamExchange*>(user)->on_closed(code);
-  wake_.notify();
+  if (link_.session.streams() == 0) wake_.notify();  // idle now, or done
 }
 
 void Http2Server::on_writable(int32_t, void* user) {
