@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """weft-proxy beside nginx, HAProxy and Envoy: CPU per request, throughput, latency, memory, in one run.
+And weftd with one weft-proxy: how long a saved file takes until a request obeys it.
 
 The figure that matters is CPU time per good answer, summed over all proxies of the path and all their threads
 (/proc/PID/task/*/schedstat). Client and backend share one processor, the proxies have another. Peers take turns,
@@ -25,10 +26,12 @@ from certificates import make_certificates
 from chart import bars, table
 from measure import BenchError, Path_, Ports, Process, Sample, h2load, sample, tls_connections, wrk
 from peers import Hop, WRITERS, nginx_backend, service_host
+from propagation import measure_propagation
 
 BODY = 1024
 CONNECTIONS = 32
 SERVICES = 1000
+ENDPOINTS = 10
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,17 @@ class Bench:
         (folder / ("conf.json" if variant.kind in ("envoy", "weft") else "conf")).write_text(text)
         processor = self.client_cpu if driver else self.proxy_cpu
         return self._start(variant.name, self._command(variant.kind, folder), folder, processor, hop.listen)
+
+    def weftd(self, arguments: list[str], folder: Path) -> Process:
+        process = Process("weftd", [self.arguments.weftd, *arguments], folder / "weftd.log", self.client_cpu)
+        self.processes.append(process)
+        return process
+
+    def weft_of(self, folder: Path) -> Process:
+        """A weft-proxy that finds its bootstrap in `folder`, and its listeners later."""
+        process = Process("weft", self._command("weft", folder), folder / "log", self.proxy_cpu)
+        self.processes.append(process)
+        return process
 
     def stop(self, processes: list[Process]) -> None:
         for process in processes:
@@ -194,6 +208,8 @@ SCENARIOS = [
     Scenario("connections", "new mTLS connections: full handshake, one request", ALL, terminate_only, connection_load,
              per="connection"),
 ]
+
+OTHERS = ("memory", "propagation")  # not a load on each peer
 
 
 def median_ratio(samples: dict[str, list[Sample]], ours: str, theirs: str) -> float | None:
@@ -294,6 +310,20 @@ def print_memory(result: dict) -> None:
     print(table(["", "idle", f"{SERVICES} services x 10", "same, loaded", "CPU ms to start", "ms to ready"], rows))
 
 
+# ---- a change of configuration
+
+
+def print_propagation(result: dict) -> None:
+    ms = result["ms"]
+    print(f"\nYAML saved to the next request that obeys: weftd and one weft-proxy, {result['services']} services x "
+          f"{result['endpoints']}, {result['changes']} changes")
+    print(table(["", "median ms", "p90 ms", "worst ms", "weftd CPU ms", "weft-proxy CPU ms",
+                 "weftd RSS MB", "weft-proxy RSS MB"],
+                [["weft", f"{statistics.median(ms):.1f}", f"{ms[len(ms) * 9 // 10]:.1f}", f"{ms[-1]:.1f}",
+                  f"{result['weftd_cpu_ms']:.1f}", f"{result['proxy_cpu_ms']:.1f}",
+                  f"{result['weftd_kb'][0] / 1024:.1f}", f"{result['proxy_kb'][0] / 1024:.1f}"]]))
+
+
 # ---- bars
 
 BARS = [
@@ -305,9 +335,10 @@ BARS = [
     ("connections", "haproxy", 0.6, None),
 ]
 MEMORY_BARS = [("idle sidecar", 10), (f"{SERVICES} services x 10 endpoints", 25)]
+PROPAGATION_BAR_MS = 100
 
 
-def compare(results: dict[str, dict], memories: dict | None) -> list[dict]:
+def compare(results: dict[str, dict], memories: dict | None, propagation: dict | None) -> list[dict]:
     found = []
     for key, peer, bar, goal in BARS:
         if key not in results:
@@ -321,15 +352,22 @@ def compare(results: dict[str, dict], memories: dict | None) -> list[dict]:
         for (what, bar), kb in zip(MEMORY_BARS, values):
             found.append({"figure": f"memory, {what}", "bar": bar, "goal": None, "value": round(kb / 1024, 1),
                           "met": kb / 1024 <= bar, "unit": "MB"})
+    if propagation:
+        middle = statistics.median(propagation["ms"])
+        found.append({"figure": f"YAML saved to next request obeys, {propagation['services']} services: median of "
+                                f"{propagation['changes']} (worst {propagation['ms'][-1]:.0f} ms)",
+                      "bar": PROPAGATION_BAR_MS, "goal": None,
+                      "value": round(middle, 1), "met": middle <= PROPAGATION_BAR_MS, "unit": "ms"})
     return found
 
 
 def print_bars(found: list[dict]) -> None:
-    print("\nbars")
-    for bar in found:
-        goal = f", goal {bar['goal']}" if bar["goal"] else ""
-        print(f"  {'met    ' if bar['met'] else 'NOT MET'}  {bar['value']:g} {bar['unit']} (bar {bar['bar']:g}{goal})"
-              f"  {bar['figure']}")
+    print()
+    print(table(["figure", "measured", "bar", "goal", "verdict"], [
+        [bar["figure"], f"{bar['value']:g} {bar['unit']}", f"<= {bar['bar']:g}",
+         f"{bar['goal']:g}" if bar["goal"] else "-",
+         "NOT MET" if not bar["met"] else "goal met" if bar["goal"] and bar["value"] <= bar["goal"] else "met"]
+        for bar in found]))
 
 
 def chart(results: dict[str, dict], memories: dict | None) -> str:
@@ -350,24 +388,27 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     root = Path(__file__).resolve().parent.parent
     parser.add_argument("--weft", default=str(root / "build/bin/weft-proxy"), help="weft-proxy to measure")
+    parser.add_argument("--weftd", default=str(root / "build/bin/weftd"), help="weftd that configures it")
     parser.add_argument("--envoy", default=str(root / "build/third_party/envoy/envoy"), help="Envoy to compare with")
     parser.add_argument("--peers", default="nginx,haproxy,envoy,weft", help="which of them, separated by commas")
-    parser.add_argument("--scenarios", default=",".join([s.key for s in SCENARIOS] + ["memory"]),
+    parser.add_argument("--scenarios", default=",".join([s.key for s in SCENARIOS] + list(OTHERS)),
                         help="which of them, separated by commas: %(default)s")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each peer in each scenario")
     parser.add_argument("--seconds", type=int, default=3, help="length of a measurement")
+    parser.add_argument("--changes", type=int, default=30, help="of YAML, each measured until a request obeys")
     parser.add_argument("--quick", action="store_true", help="2 rounds of 1 s: shows that it runs, proves little")
     parser.add_argument("--out", default=str(root / "build/bench"), help="where result.json and chart.svg go")
     arguments = parser.parse_args()
     if arguments.quick:
-        arguments.rounds, arguments.seconds = 2, 1
+        arguments.rounds, arguments.seconds, arguments.changes = 2, 1, 5
     arguments.peers = arguments.peers.split(",")
     arguments.scenarios = arguments.scenarios.split(",")
     if unknown := set(arguments.peers) - set(WRITERS):
         parser.error(f"unknown peer {', '.join(sorted(unknown))}; there are {', '.join(WRITERS)}")
-    if unknown := set(arguments.scenarios) - {s.key for s in SCENARIOS} - {"memory"}:
+    if unknown := set(arguments.scenarios) - {s.key for s in SCENARIOS} - set(OTHERS):
         parser.error(f"unknown scenario {', '.join(sorted(unknown))}; --help lists them")
-    for peer, binary, hint in (("weft", arguments.weft, "make build"), ("envoy", arguments.envoy, "tools/fetch_envoy.sh"),
+    for peer, binary, hint in (("weft", arguments.weft, "make build"), ("weft", arguments.weftd, "make build"),
+                               ("envoy", arguments.envoy, "tools/fetch_envoy.sh"),
                                ("nginx", "nginx", "tools/setup.sh"), ("haproxy", "haproxy", "tools/setup.sh")):
         if peer in arguments.peers and shutil.which(binary) is None:
             parser.error(f"{binary} is not there: run {hint}")
@@ -381,7 +422,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="weft-bench-"))
     bench = None
     results: dict[str, dict] = {}
-    memories = None
+    memories = propagation = None
     try:
         bench = Bench(arguments, folder)
         print(f"{arguments.rounds} rounds of {arguments.seconds} s; proxies on processor {bench.proxy_cpu}, client and "
@@ -394,6 +435,9 @@ def main() -> int:
         if "memory" in arguments.scenarios:
             memories = run_memory(bench)
             print_memory(memories)
+        if "propagation" in arguments.scenarios and "weft" in arguments.peers:
+            propagation = measure_propagation(bench, SERVICES, ENDPOINTS, arguments.changes)
+            print_propagation(propagation)
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
@@ -402,7 +446,7 @@ def main() -> int:
             bench.stop_all()
         shutil.rmtree(folder, ignore_errors=True)
 
-    found = compare(results, memories)
+    found = compare(results, memories, propagation)
     if found:
         print_bars(found)
     foreign = [s.foreign for r in results.values() for ss in r["samples"].values() for s in ss]
@@ -415,7 +459,7 @@ def main() -> int:
         "seconds": arguments.seconds, "foreign_share": round(statistics.median(foreign), 4) if foreign else None,
         "scenarios": [{**r, "samples": {p: [asdict(s) for s in ss] for p, ss in r["samples"].items()}}
                       for r in results.values()],
-        "memory": memories, "bars": found,
+        "memory": memories, "propagation": propagation, "bars": found,
     }
     (out / "result.json").write_text(json.dumps(told, indent=1) + "\n")
     if results or memories:
