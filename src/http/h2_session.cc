@@ -149,6 +149,11 @@ struct H2Session::Fields {
                      reinterpret_cast<uint8_t*>(const_cast<char*>(value.data())), name.size(), value.size(),
                      static_cast<uint8_t>(never_index ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE)});
   }
+  // `name` is a literal in lower case.
+  void add_known(std::string_view name, std::string_view value) {
+    add(name, value);
+    pairs.back().flags |= NGHTTP2_NV_FLAG_NO_COPY_NAME;
+  }
   void add_all(const Headers& headers, bool trailers) {
     for (const Headers::Field& field : headers) {
       if (!is_token(field.name) || is_hop_by_hop(field.name)) continue;
@@ -171,7 +176,7 @@ struct H2Session::Fields {
   void add_length(uint64_t length) {
     char digits[20];
     const char* const end = std::to_chars(digits, digits + sizeof digits, length).ptr;
-    add("content-length", own(std::string(digits, static_cast<size_t>(end - digits))));
+    add_known("content-length", own(std::string(digits, static_cast<size_t>(end - digits))));
   }
 };
 
@@ -826,13 +831,13 @@ int32_t H2Session::submit_request(const Request& head, bool end, void* user) {
   stream->asked_connect = head.is_connect();
   const bool tunnel = stream->asked_upgrade || stream->asked_connect;
   fields_->clear();
-  fields_->add(":method", tunnel ? "CONNECT" : std::string_view(head.method));
+  fields_->add_known(":method", tunnel ? "CONNECT" : std::string_view(head.method));
   if (!stream->asked_connect) {
-    fields_->add(":scheme", head.scheme.empty() ? "http" : std::string_view(head.scheme));
-    fields_->add(":path", head.path.empty() ? "/" : std::string_view(head.path));
+    fields_->add_known(":scheme", head.scheme.empty() ? "http" : std::string_view(head.scheme));
+    fields_->add_known(":path", head.path.empty() ? "/" : std::string_view(head.path));
   }
-  fields_->add(":authority", head.authority);
-  if (stream->asked_upgrade) fields_->add(":protocol", head.protocol);
+  fields_->add_known(":authority", head.authority);
+  if (stream->asked_upgrade) fields_->add_known(":protocol", head.protocol);
   fields_->add_all(head.headers, false);
   if (!tunnel && head.content_length &&
       (*head.content_length > 0 || head.method == "POST" || head.method == "PUT")) {
@@ -854,7 +859,7 @@ int32_t H2Session::submit_request(const Request& head, bool end, void* user) {
 void H2Session::submit_informational(int32_t stream, const Response& head) {
   if (find(stream) == nullptr) return;
   fields_->clear();
-  fields_->add(":status", fields_->own(std::to_string(head.status)));
+  fields_->add_known(":status", fields_->own(std::to_string(head.status)));
   fields_->add_all(head.headers, false);
   nghttp2_submit_headers(session_, NGHTTP2_FLAG_NONE, stream, nullptr, fields_->pairs.data(),
                          fields_->pairs.size(), nullptr);
@@ -865,7 +870,7 @@ void H2Session::submit_response(int32_t stream, const Response& head, bool end) 
   if (s == nullptr) return;
   const int status = head.status == 101 ? 200 : head.status;
   fields_->clear();
-  fields_->add(":status", fields_->own(std::to_string(status)));
+  fields_->add_known(":status", fields_->own(std::to_string(status)));
   fields_->add_all(head.headers, false);
   if (head.status != 101 && status != 204 && status >= 200 && head.content_length &&
       (*head.content_length > 0 || status != 304)) {

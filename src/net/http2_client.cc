@@ -1,7 +1,8 @@
 #include "net/http2_client.h"
 
 #include <algorithm>
-#include <deque>
+#include <optional>
+#include <vector>
 
 #include "base/strings.h"
 
@@ -50,18 +51,24 @@ class Http2Client::StreamExchange final : public Http2Exchange<ClientExchange>, 
   }
 
   Incoming poll() override {
-    if (!heads_.empty()) return Incoming::head;
+    if (head_) return Incoming::head;
     if (failed_ && in_.empty()) return Incoming::failed;
     return head_done_ ? poll_body() : failed_ ? Incoming::failed : Incoming::blocked;
   }
-  http::Response& response() override { return heads_.empty() ? final_ : heads_.front(); }
+  http::Response& response() override { return head_ ? *head_ : final_; }
   void accept_head() override {
-    if (heads_.empty()) return;
-    http::Response head = std::move(heads_.front());
-    heads_.pop_front();
-    if (head.informational()) return;
-    head_done_ = true;
-    final_ = std::move(head);
+    if (!head_) return;
+    const bool informational = head_->informational();
+    if (!informational) {
+      head_done_ = true;
+      final_ = *std::move(head_);
+    }
+    head_.reset();
+    if (!later_heads_.empty()) {
+      head_ = std::move(later_heads_.front());
+      later_heads_.erase(later_heads_.begin());
+    }
+    if (informational) return;
     if (may_switch_) {
       tunnel_ = was_connect_ ? final_.status >= 200 && final_.status < 300 : final_.status == 101;
       if (!tunnel_) {  // our half is of no use to a refused switch
@@ -85,10 +92,12 @@ class Http2Client::StreamExchange final : public Http2Exchange<ClientExchange>, 
   bool connection_reused_and_closed() const override { return false; }
 
   void on_head(http::Response&& head, bool end) {
-    heads_.push_back(std::move(head));
-    if (end) {
-      ended_ = true;
+    if (!head_) {
+      head_ = std::move(head);
+    } else {
+      later_heads_.push_back(std::move(head));
     }
+    if (end) ended_ = true;
     incoming_.notify();
   }
   void on_closed(http::H2Code code) {
@@ -138,7 +147,8 @@ class Http2Client::StreamExchange final : public Http2Exchange<ClientExchange>, 
   bool writable() const override { return !may_switch_ || tunnel_; }
 
   std::shared_ptr<Http2Client> client_;
-  std::deque<http::Response> heads_;
+  std::optional<http::Response> head_;       // not accepted yet
+  std::vector<http::Response> later_heads_;  // behind it: interim answers seldom come, and more seldom wait
   http::Response final_;
   bool may_switch_ = false;
   bool was_connect_ = false;

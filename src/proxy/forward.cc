@@ -203,11 +203,11 @@ io::Task<void> Forward::run(const policy::Permit& permit) {
     policy::RetryDecision again = attempt.again;
     if (!again && (timeout_passed_ || !host || !may_retry(attempt.outcome, again))) {
       if (again.why == policy::RetryDecision::Why::attempts_used && attempt_ > 1) {
-        attempt.reply.flags.set(Flag::upstream_retry_limit_exceeded);
+        attempt.reply->flags.set(Flag::upstream_retry_limit_exceeded);
       }
       ++cluster_->requests_error;
       recording_.record.attempts = attempt_;
-      co_return answer(client_, recording_, http_, std::move(attempt.reply));
+      co_return answer(client_, recording_, http_, *std::move(attempt.reply));
     }
     tried_.push_back(*host);
     connection_.worker.counts.retries->add(1);
@@ -221,7 +221,7 @@ io::Task<void> Forward::run(const policy::Permit& permit) {
       ++cluster_->timeouts;
       connection_.worker.counts.timeouts->add(1);
       recording_.record.attempts = attempt_;
-      co_return answer(client_, recording_, http_, timed_out().reply);
+      co_return answer(client_, recording_, http_, *timed_out().reply);
     }
   }
 }
@@ -334,7 +334,7 @@ Forward::Attempt Forward::connection_failed(const Error& error) const {
                       concat("upstream connect error or disconnect/reset before headers. reset reason: "
                              "overflow"),
                       error.text);
-    attempt.reply.overloaded = true;
+    attempt.reply->overloaded = true;
     attempt.outcome.provably_unprocessed = false;  // a full pool is no reason to fill it again
     return attempt;
   }
@@ -388,7 +388,7 @@ Forward::Attempt Forward::timed_out() const {
   attempt.outcome.per_try_timeout = try_timeout_passed_;
   attempt.reply = Outcome::make(504, timeout_passed_ ? "response_timeout" : "upstream_per_try_timeout",
                                 {Flag::upstream_request_timeout}, "upstream request timeout");
-  attempt.reply.grpc_status = 4;  // DEADLINE_EXCEEDED
+  attempt.reply->grpc_status = 4;  // DEADLINE_EXCEEDED
   return attempt;
 }
 

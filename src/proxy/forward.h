@@ -47,7 +47,7 @@ class Forward {
   struct Attempt {
     bool answered = false;           // the client has its answer, or is gone
     policy::AttemptOutcome outcome;  // else: what happened,
-    Outcome reply;                   // and what the client is told if nobody tries again
+    std::optional<Outcome> reply;    // and what the client is told if nobody tries again
     policy::RetryDecision again;     // yes: it was decided already, for want of the answer afterwards
   };
 
