@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the tests. Without an argument: everything, ending with ctest's summary of the release build.
-#   tools/test.sh [house|asan|tsan|fuzz|release]...
+#   tools/test.sh [house|asan|tidy|tsan|fuzz|release]...
 # WEFT_FUZZ_SECONDS (10) is how long each fuzz target runs. Its seed is WEFT_FUZZ_SEED (1), so that two runs of
 # one tree try the same inputs; 0 draws one.
 set -euo pipefail
@@ -21,6 +21,12 @@ asan() {
   build asan
   ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 \
     WEFT_SIM_SEEDS=2 ctest --test-dir build/asan -L 'unit|sim|integration' -j"$jobs" --output-on-failure --no-tests=error
+}
+
+# By the commands of the ASan build.
+tidy() {
+  [ -f build/asan/compile_commands.json ] || build asan
+  WEFT_TIDY_QUICK=1 WEFT_TIDY_BUILD=build/asan tools/tidy.sh
 }
 
 tsan() {
@@ -52,5 +58,5 @@ release() {
   ctest --test-dir build/release -j"$jobs" --output-on-failure --no-tests=error
 }
 
-[ $# -gt 0 ] || set -- house asan tsan fuzz release
+[ $# -gt 0 ] || set -- house asan tidy tsan fuzz release
 for step in "$@"; do "$step"; done
