@@ -25,9 +25,10 @@ std::string_view trim_whitespace(std::string_view text) {
 
 }  // namespace
 
-std::unexpected<Error> H1Parser::refuse(int status, std::string text) {
+std::unexpected<Error> H1Parser::refuse(int status, std::string text, std::string_view details) {
   stage_ = Stage::failed;
   refusal_status_ = status;
+  refusal_details_ = details;
   error_ = {.kind = Error::Kind::protocol,
             .side = is_response_ ? Error::Side::backend : Error::Side::client,
             .text = std::move(text)};
@@ -70,7 +71,8 @@ Result<bool> H1Parser::parse_request(Buffer& input, Request& request) {
         input.consume(position_);
         return false;
       case Line::failed:
-        return refuse(414, concat("the request line is above ", limits_.max_start_line, " bytes"));
+        return refuse(414, concat("the request line is above ", limits_.max_start_line, " bytes"),
+                      "http1.headers_too_large");
       case Line::ready:
         break;
     }
@@ -158,7 +160,6 @@ Result<void> H1Parser::take_start_line(std::string_view line, Request& request) 
     if (version[5] != '1') return refuse(505, concat("version ", version, " is not HTTP/1"));
     version_ = Version::http11;
   } else {
-    not_http_ = !starts_with_ignoring_case(version, "HTTP/");
     return refuse(400, concat("'", printable(version, 32), "' is not an HTTP version"));
   }
   request.version = version_;
@@ -170,7 +171,8 @@ Result<void> H1Parser::take_target(std::string_view target, Request& request) {
   if (request.method == "CONNECT") {
     const auto host = parse_authority(target);
     if (!host || !host->port)
-      return refuse(400, concat("CONNECT wants host:port, not '", printable(target, 80), "'"));
+      return refuse(400, concat("CONNECT wants host:port, not '", printable(target, 80), "'"),
+                    "http1.invalid_url");
     request.authority = target;
     request.path.clear();
     host_from_target_ = true;
@@ -236,14 +238,16 @@ Result<bool> H1Parser::parse_fields(Buffer& input, Headers& headers) {
       case Line::need_more:
         return false;
       case Line::failed:
-        return refuse(431, concat("the header section is above ", limits_.max_head, " bytes"));
+        return refuse(431, concat("the header section is above ", limits_.max_head, " bytes"),
+                      "http1.headers_too_large");
       case Line::ready:
         break;
     }
     head_bytes_ += line.size();
     if (line == "\r\n") return true;
     if (headers.size() >= limits_.max_fields) {
-      return refuse(431, concat("the header section has more than ", limits_.max_fields, " fields"));
+      return refuse(431, concat("the header section has more than ", limits_.max_fields, " fields"),
+                    "http1.too_many_headers");
     }
     WEFT_CHECK_OK(take_field(line, headers));
   }
@@ -266,8 +270,10 @@ Result<void> H1Parser::take_field(std::string_view line, Headers& headers) {
   const std::string_view name = line.substr(0, name_end);
   const std::string_view value = trim_whitespace(line.substr(name_end + 1));
   if (!is_field_value(value)) {
-    return refuse(status, concat("the value of '", printable(name, 64), "' holds a control character: '",
-                                 printable(value, 80), "'"));
+    return refuse(status,
+                  concat("the value of '", printable(name, 64), "' holds a control character: '",
+                         printable(value, 80), "'"),
+                  "http1.invalid_characters");
   }
   bool keep = true;
   WEFT_CHECK_OK(take_known_field(name, value, keep));
@@ -355,7 +361,8 @@ Result<void> H1Parser::take_known_field(std::string_view name, std::string_view 
         return refuse(is_response_ ? 502
                       : legal      ? 501
                                    : 400,
-                      concat("Transfer-Encoding '", printable(value, 40), "' is not 'chunked'"));
+                      concat("Transfer-Encoding '", printable(value, 40), "' is not 'chunked'"),
+                      "http1.invalid_transfer_encoding");
       }
       return {};
     default:
@@ -370,11 +377,21 @@ Result<void> H1Parser::take_known_field(std::string_view name, std::string_view 
 
 Result<void> H1Parser::finish_request(Request& request) {
   if (transfer_encodings_ > 0) {
-    if (transfer_encodings_ > 1) return refuse(400, "there are two Transfer-Encoding fields");
-    if (have_length_) return refuse(400, "both Content-Length and Transfer-Encoding are given");
-    if (version_ == Version::http10) return refuse(400, "Transfer-Encoding does not exist in HTTP/1.0");
+    if (transfer_encodings_ > 1) {
+      return refuse(400, "there are two Transfer-Encoding fields", "http1.invalid_transfer_encoding");
+    }
+    if (have_length_) {
+      return refuse(400, "both Content-Length and Transfer-Encoding are given",
+                    "http1.content_length_and_chunked_not_allowed");
+    }
+    if (version_ == Version::http10) {
+      return refuse(400, "Transfer-Encoding does not exist in HTTP/1.0",
+                    "http1.transfer_encoding_not_allowed");
+    }
   }
-  if (!have_host_ && version_ != Version::http10) return refuse(400, "there is no Host field");
+  if (!have_host_ && version_ != Version::http10) {
+    return refuse(400, "there is no Host field", "missing_host_header");
+  }
   // The target's authority wins over Host (RFC 9112 section 3.2.2).
   if (!host_from_target_) request.authority = host_;
 
@@ -382,7 +399,7 @@ Result<void> H1Parser::finish_request(Request& request) {
     std::vector<std::string_view> names;
     for_each_element(nominated_, [&](std::string_view name) { names.push_back(name); });
     if (auto removed = remove_nominated(request.headers, names); !removed) {
-      return refuse(400, std::move(removed).error().text);
+      return refuse(400, std::move(removed).error().text, "http1.connection_header_rejected");
     }
   }
   if (have_te_) keep_te_trailers(request.headers);
@@ -462,6 +479,10 @@ Result<void> H1Parser::finish_response(Response& response, Asked asked) {
 H1Parser::Body H1Parser::fail_body(Error error) {
   stage_ = Stage::failed;
   error_ = std::move(error);
+  if (error_.kind == Error::Kind::overflow) {
+    refusal_status_ = 431;
+    refusal_details_ = "http1.headers_too_large";
+  }
   return Body::failed;
 }
 

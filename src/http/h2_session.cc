@@ -104,6 +104,7 @@ struct H2Session::Stream {
   Section section = Section::none;
   bool had_final_head = false;
   bool rejected = false;  // reset or answered here; nothing of it reaches the listener
+  bool reset_by_peer = false;
   bool too_large = false;
   size_t list_size = 0;
   size_t field_count = 0;
@@ -262,6 +263,9 @@ struct H2Session::Callbacks {
           if (!stream->rejected) s.listener_.on_end(stream->id, stream->user, nullptr);
         }
         break;
+      case NGHTTP2_RST_STREAM:
+        if (Stream* const stream = s.find(frame->hd.stream_id)) stream->reset_by_peer = true;
+        break;
       case NGHTTP2_SETTINGS:
         if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) s.listener_.on_settings();
         break;
@@ -348,11 +352,13 @@ struct H2Session::Callbacks {
       s.forget_later(frame->hd.stream_id);
       if (!s.resets_.take(s.now_)) s.flood("streams reset for protocol errors");
     }
-    if (s.error_.text.empty()) {
-      s.error_ = {.kind = Error::Kind::protocol,
-                  .text = concat("frame type ", static_cast<int>(frame->hd.type), " on stream ",
-                                 frame->hd.stream_id, ": ", nghttp2_strerror(code))};
-    }
+    const Error error = {.kind = Error::Kind::protocol,
+                         .side = s.role_ == Role::server ? Error::Side::client : Error::Side::backend,
+                         .text = concat("frame type ", static_cast<int>(frame->hd.type), " on stream ",
+                                        frame->hd.stream_id, ": ", nghttp2_strerror(code))};
+    Stream* const stream = s.find(frame->hd.stream_id);
+    if (stream != nullptr && s.role_ == Role::server && !stream->rejected) s.tell_malformed(*stream, error);
+    if (s.error_.text.empty()) s.error_ = error;
     return 0;
   }
 
@@ -476,7 +482,17 @@ void H2Session::close(int32_t id, H2Code code) {
   if (found == open_.end()) return;
   const std::unique_ptr<Stream> stream = std::move(found->second);
   open_.erase(found);
-  if (!stream->rejected || role_ == Role::client) listener_.on_closed(id, stream->user, code);
+  if (role_ == Role::client) return listener_.on_closed(id, stream->user, code);
+  if (stream->rejected) return;
+  // A body that is not as long as its Content-Length, a window that was not kept to: nghttp2 resets by
+  // itself.
+  if (code != H2Code::no_error && code != H2Code::refused_stream && !stream->reset_by_peer) {
+    return tell_malformed(*stream,
+                          {.kind = Error::Kind::protocol,
+                           .side = Error::Side::client,
+                           .text = concat("the stream broke the protocol and was reset: ", to_string(code))});
+  }
+  listener_.on_closed(id, stream->user, code);
 }
 
 void H2Session::forget_later(int32_t stream) {
@@ -653,13 +669,16 @@ void H2Session::malformed(Stream& stream, std::string why) {
                        .text = std::move(why)};
   forget_later(stream.id);
   nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_PROTOCOL_ERROR);
-  if (role_ == Role::server) {
-    if (stream.had_final_head) {
-      listener_.on_closed(stream.id, stream.user, H2Code::protocol_error);
-      stream.user = nullptr;
-    } else {
-      listener_.on_refused(0, error);
-    }
+  if (role_ == Role::server) tell_malformed(stream, error);
+}
+
+void H2Session::tell_malformed(Stream& stream, const Error& error) {
+  stream.rejected = true;
+  if (stream.had_final_head) {
+    listener_.on_malformed(stream.id, stream.user, error);
+    stream.user = nullptr;
+  } else {
+    listener_.on_refused(0, error);
   }
 }
 

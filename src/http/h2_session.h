@@ -67,6 +67,8 @@ class H2Session {
     virtual void on_end(int32_t stream, void* user, Headers* trailers) = 0;
     // The stream is gone: both directions ended (no_error), or it was reset by either side.
     virtual void on_closed(int32_t stream, void* user, H2Code code) = 0;
+    // Server: a request whose head was delivered went on in a way that HTTP forbids; its stream is reset.
+    virtual void on_malformed(int32_t stream, void* user, const Error& error) {}
     // Bytes of the stream left: write() may take more.
     virtual void on_writable(int32_t stream, void* user) {}
     // All of our message, its end included, is in the output.
@@ -75,7 +77,7 @@ class H2Session {
     virtual void on_goaway(int32_t last, H2Code code) {}
     virtual void on_settings() {}
     virtual void on_ping_ack(uint64_t opaque) {}
-    // A request that was answered here: too large (431), and the like.
+    // A request that was answered here: too large (431); status 0: malformed, and its stream is reset.
     virtual void on_refused(int status, const Error& error) {}
 
    protected:
@@ -151,6 +153,7 @@ class H2Session {
   void deliver_request(Stream& stream, bool end);
   void deliver_response(Stream& stream, bool end);
   void malformed(Stream& stream, std::string why);
+  void tell_malformed(Stream& stream, const Error& error);
   void flood(std::string what);
   // Follows the frames in what is fed, to see those that nghttp2 would ignore. False: the connection is to
   // end.

@@ -38,6 +38,16 @@ struct ConnectionInfo {
   const void* context = nullptr;  // ServerOptions::context: whoever serves keeps the peer's identity there
 };
 
+// A request that a connection answered itself, since it was no request that could be served.
+struct Refusal {
+  int status = 0;            // what was answered; 0: nothing could be, or the HTTP/2 stream was reset
+  std::string_view details;  // static text, the word for it in access logs: "http1.codec_error"
+  Error error;
+  uint64_t body_bytes = 0;  // of the answer
+  http::Version version = http::Version::http11;
+  const http::Request* request = nullptr;  // what had been understood of it; null: nothing
+};
+
 enum class Incoming : uint8_t {
   blocked,   // nothing new: await incoming()
   head,      // client side: response() holds a head (final or 1xx); accept_head() takes it
@@ -93,6 +103,9 @@ class ServerExchange : public Exchange {
   // A response to Upgrade (101) or CONNECT (2xx) turns both directions into a tunnel.
   virtual void send_head(const http::Response& head, bool end) = 0;
   virtual bool head_sent() const = 0;
+  // After poll() said `failed`: what was answered in the handler's place, the body being malformed. Null:
+  // nothing was.
+  virtual const Refusal* refusal() const { return nullptr; }
   virtual const ConnectionInfo& connection() const = 0;
 };
 

@@ -57,7 +57,7 @@ io::Task<bool> Http1Server::await_head() {
     if (!transport_.input().empty()) {
       auto complete = parser_.parse_request(transport_.input(), exchange_.request_);
       if (!complete) {
-        refuse(parser_.refusal_status(), complete.error());
+        refuse(parser_.refusal_status(), parser_.refusal_details(), complete.error());
         co_return false;
       }
       if (*complete) break;
@@ -73,19 +73,21 @@ io::Task<bool> Http1Server::await_head() {
     if (transport_.failed()) co_return false;
     if (transport_.ended()) {
       if (was_in_head) {
-        refuse(400, {.kind = Error::Kind::closed,
-                     .side = Error::Side::client,
-                     .text = "the client left in the middle of a head"});
+        refuse(400, "downstream_remote_disconnect",
+               {.kind = Error::Kind::closed,
+                .side = Error::Side::client,
+                .text = "the client left in the middle of a head"});
       }
       co_return false;
     }
     if (deadline_.passed() || expired_) {
       if (was_in_head) {
-        refuse(408, {.kind = Error::Kind::timeout,
-                     .side = Error::Side::client,
-                     .text = concat("no complete head within ",
-                                    duration_cast<std::chrono::milliseconds>(options_.header_timeout).count(),
-                                    " ms")});
+        refuse(408, "request_header_timeout",
+               {.kind = Error::Kind::timeout,
+                .side = Error::Side::client,
+                .text = concat("no complete head within ",
+                               duration_cast<std::chrono::milliseconds>(options_.header_timeout).count(),
+                               " ms")});
       }
       co_return false;
     }
@@ -100,15 +102,17 @@ io::Task<bool> Http1Server::await_head() {
   http::Request& request = exchange_.request_;
   request.scheme = options_.secure ? "https" : "http";
   if (request.version == http::Version::http10 && !options_.allow_http10) {
-    refuse(426, {.kind = Error::Kind::unsupported,
-                 .side = Error::Side::client,
-                 .text = "HTTP/1.0 is not served here"});
+    refuse(426, "low_version",
+           {.kind = Error::Kind::unsupported,
+            .side = Error::Side::client,
+            .text = "HTTP/1.0 is not served here"});
     co_return false;
   }
   if (request.is_connect() && !options_.allow_connect) {
-    refuse(501, {.kind = Error::Kind::unsupported,
-                 .side = Error::Side::client,
-                 .text = "CONNECT is not served here"});
+    refuse(501, "upgrade_failed",
+           {.kind = Error::Kind::unsupported,
+            .side = Error::Side::client,
+            .text = "CONNECT is not served here"});
     co_return false;
   }
   co_return true;
@@ -192,11 +196,10 @@ io::Task<void> Http1Server::close_gently() {
   transport_.input().release();
 }
 
-void Http1Server::refuse(int status, const Error& error) {
-  if (options_.observer != nullptr) options_.observer->refused(info_, status, error);
+// Whoever gets here is spoken to in HTTP, even where the first line was none: the port is known to be HTTP's,
+// or the bytes looked like it.
+void Http1Server::refuse(int status, std::string_view details, const Error& error) {
   close_ = true;
-  // To a first line that is not HTTP at all, an answer in HTTP would be noise.
-  if (parser_.not_http() && info_.requests == 0) return;
   http::Response head;
   head.status = status;
   head.headers.add("Content-Type", "text/plain; charset=utf-8");
@@ -206,6 +209,14 @@ void Http1Server::refuse(int status, const Error& error) {
   head.content_length = body.size();
   http::write_response_head(transport_.output(), head, false, {.close = true});
   transport_.output().append(body);
+  refusal_ = std::make_unique<Refusal>(Refusal{.status = status,
+                                               .details = details,
+                                               .error = error,
+                                               .body_bytes = body.size(),
+                                               .version = exchange_.request_.version,
+                                               .request = &exchange_.request_});
+  if (exchange_.request_.method.empty()) refusal_->request = nullptr;
+  if (handler_done_ && options_.observer != nullptr) options_.observer->refused(info_, *refusal_);
 }
 
 void Http1Server::flushed() {
@@ -293,10 +304,11 @@ Incoming Http1Server::Http1Exchange::poll() {
     fail_with(parser.error());
     if (!head_sent_ && error_.kind != Error::Kind::reset) {
       // The body is malformed and nothing was answered: we still can say so.
-      server_.refuse(parser.refusal_status(), error_);
+      server_.refuse(parser.refusal_status(), parser.refusal_details(), error_);
       head_sent_ = finished_ = true;
       transport.flush_soon();
-    } else if (server_.options_.observer != nullptr) {
+    }
+    if (error_.kind != Error::Kind::reset && server_.options_.observer != nullptr) {
       server_.options_.observer->connection_failed(server_.info_, error_);
     }
     return Incoming::failed;

@@ -38,6 +38,7 @@ class Http1Server final : public Drain::Member {
     void send_informational(const http::Response& head) override;
     void send_head(const http::Response& head, bool end) override;
     bool head_sent() const override { return head_sent_; }
+    const Refusal* refusal() const override { return server_.refusal_.get(); }
     const ConnectionInfo& connection() const override { return server_.info_; }
 
    private:
@@ -70,7 +71,7 @@ class Http1Server final : public Drain::Member {
   io::Task<void> await_handler();
   io::Task<bool> drain_body();
   io::Task<void> close_gently();
-  void refuse(int status, const Error& error);
+  void refuse(int status, std::string_view details, const Error& error);
   void flushed();
 
   ServerOptions options_;
@@ -85,6 +86,7 @@ class Http1Server final : public Drain::Member {
   bool close_ = false;  // after the answer under way
   bool handler_done_ = true;
   bool expired_ = false;
+  std::unique_ptr<Refusal> refusal_;  // the last thing that this connection answers
   Http1Exchange exchange_;
   io::TaskGroup tasks_;
 };

@@ -9,9 +9,11 @@ namespace {
 
 struct Refusals final : ServerObserver {
   std::vector<std::string> seen;
-  void refused(const ConnectionInfo&, int status, const Error& error) override {
-    seen.push_back(concat(status, ' ', to_string(error.kind)));
+  void refused(const ConnectionInfo&, const Refusal& refusal) override {
+    seen.push_back(concat(refusal.status, ' ', to_string(refusal.error.kind)));
+    last = concat(refusal.details, ' ', refusal.request ? refusal.request->method : "-");
   }
+  std::string last;
 };
 
 class Http1ServerTest : public testing::Test {
@@ -143,18 +145,34 @@ TEST_F(Http1ServerTest, sends_chunks_trailers_and_early_hints) {
 
 TEST_F(Http1ServerTest, refuses_malformed_requests_and_closes) {
   struct Row {
-    std::string_view request, status;
+    std::string_view request, status, told;
   };
-  for (const Row row : {Row{"GET / HTTP/1.1\r\n\r\n", "400"},
-                        {"\x16\x03\x01", "400"},
-                        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", "501"},
-                        {"GET / HTTP/3.0\r\n\r\n", "505"}}) {
+  options.h1.max_head = 2000;
+  constexpr std::string_view kBase = "POST / HTTP/1.1\r\nHost: a\r\n";
+  const std::string gzip = concat(kBase, "Transfer-Encoding: gzip, chunked\r\n\r\n");
+  const std::string twice = concat(kBase, "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n");
+  const std::string control = concat(kBase, "X: a\x01\r\n\r\n");
+  const std::string large = concat(kBase, "X: ", std::string(options.h1.max_head, 'x'), "\r\n\r\n");
+  std::string many(kBase);
+  for (size_t i = 0; i <= options.h1.max_fields; ++i) many += "X: y\r\n";
+  for (const Row row : {Row{"GET / HTTP/1.1\r\n\r\n", "400", "missing_host_header GET"},
+                        {"\x16\x03\x01", "400", "http1.codec_error -"},
+                        {"garbage\r\n\r\n", "400", "http1.codec_error -"},
+                        {"\r\n\r\nGET / HTTP/1.1\r\n", "400", "http1.codec_error -"},
+                        {"CONNECT a HTTP/1.1\r\n", "400", "http1.invalid_url CONNECT"},
+                        {gzip, "501", "http1.invalid_transfer_encoding POST"},
+                        {twice, "400", "http1.content_length_and_chunked_not_allowed POST"},
+                        {control, "400", "http1.invalid_characters POST"},
+                        {large, "431", "http1.headers_too_large POST"},
+                        {many, "431", "http1.too_many_headers POST"},
+                        {"GET / HTTP/3.0\r\n\r\n", "505", "http1.codec_error GET"}}) {
     RawPeer peer = serve(echo);
     peer.send(row.request);
-    EXPECT_TRUE(peer.take().starts_with(concat("HTTP/1.1 ", row.status))) << row.request;
+    EXPECT_TRUE(peer.take().starts_with(concat("HTTP/1.1 ", row.status))) << row.told;
     EXPECT_TRUE(peer.closed());
     EXPECT_FALSE(peer.was_reset());
     EXPECT_TRUE(refusals.seen.back().starts_with(row.status));
+    EXPECT_EQ(refusals.last, row.told);
   }
   options.h1.max_head = 200;
   RawPeer peer = serve(echo);

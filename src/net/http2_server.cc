@@ -86,10 +86,19 @@ class Http2Server::StreamExchange final : public Http2Exchange<ServerExchange>, 
   void on_closed(http::H2Code code) {
     closed_ = true;
     if (code == http::H2Code::no_error && ended_ && finished_) return;
-    fail_with({.kind = http::error_kind(code),
+    fail_with({.kind = Error::Kind::reset,
                .side = Error::Side::client,
                .text = concat("the client reset the stream: ", http::to_string(code))});
   }
+  void on_malformed(const Error& error) {
+    closed_ = true;
+    refusal_ = std::make_unique<Refusal>(Refusal{.details = "http2.violation.of.messaging.rule",
+                                                 .error = error,
+                                                 .version = http::Version::http2,
+                                                 .request = &request_});
+    fail_with(error);
+  }
+  const Refusal* refusal() const override { return refusal_.get(); }
   // The handler has returned: end what it left.
   void handler_done() {
     give_back_unread();
@@ -112,6 +121,7 @@ class Http2Server::StreamExchange final : public Http2Exchange<ServerExchange>, 
   bool was_connect_ = false;
   bool expects_continue_ = false;
   bool head_sent_ = false;
+  std::unique_ptr<Refusal> refusal_;
 };
 
 Http2Server::Http2Server(std::unique_ptr<io::Stream> stream, ServerOptions options, Handler handler)
@@ -273,9 +283,10 @@ void Http2Server::on_request(int32_t stream, http::Request&& head, bool end) {
     refusal.status = 501;
     link_.session.submit_response(stream, refusal, true);
     link_.session.reset_after_end(stream);
-    on_refused(501, {.kind = Error::Kind::unsupported,
-                     .side = Error::Side::client,
-                     .text = "CONNECT is not served here"});
+    tell_refused("upgrade_failed", 501,
+                 {.kind = Error::Kind::unsupported,
+                  .side = Error::Side::client,
+                  .text = "CONNECT is not served here"});
     return;
   }
   auto exchange = std::make_unique<StreamExchange>(*this, stream, std::move(head));
@@ -302,6 +313,11 @@ void Http2Server::on_closed(int32_t, void* user, http::H2Code code) {
   if (link_.session.streams() == 0) wake_.notify();  // idle now, or done
 }
 
+void Http2Server::on_malformed(int32_t, void* user, const Error& error) {
+  if (user != nullptr) static_cast<StreamExchange*>(user)->on_malformed(error);
+  wake_.notify();
+}
+
 void Http2Server::on_writable(int32_t, void* user) {
   if (user != nullptr) static_cast<StreamExchange*>(user)->on_writable();
 }
@@ -317,7 +333,13 @@ void Http2Server::on_ping_ack(uint64_t opaque) {
 }
 
 void Http2Server::on_refused(int status, const Error& error) {
-  if (options_.observer != nullptr) options_.observer->refused(info_, status, error);
+  tell_refused(status == 431 ? "http2.too_many_headers" : "http2.violation.of.messaging.rule", status, error);
+}
+
+void Http2Server::tell_refused(std::string_view details, int status, const Error& error) {
+  if (options_.observer == nullptr) return;
+  options_.observer->refused(
+      info_, {.status = status, .details = details, .error = error, .version = http::Version::http2});
 }
 
 }  // namespace weft::net

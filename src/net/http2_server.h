@@ -27,6 +27,7 @@ class Http2Server final : public Drain::Member, private http::H2Session::Listene
   void on_data(int32_t stream, void* user, Bytes bytes) override;
   void on_end(int32_t stream, void* user, http::Headers* trailers) override;
   void on_closed(int32_t stream, void* user, http::H2Code code) override;
+  void on_malformed(int32_t stream, void* user, const Error& error) override;
   void on_writable(int32_t stream, void* user) override;
   void on_goaway(int32_t last, http::H2Code code) override;
   void on_ping_ack(uint64_t opaque) override;
@@ -34,6 +35,7 @@ class Http2Server final : public Drain::Member, private http::H2Session::Listene
 
   io::Task<void> run_handler(std::unique_ptr<StreamExchange> exchange);
   io::Task<void> close_gently();
+  void tell_refused(std::string_view details, int status, const Error& error);
   void start_handlers();
   void fail_all(const Error& error);
 

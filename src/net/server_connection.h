@@ -78,9 +78,11 @@ class Drain {
 class ServerObserver {
  public:
   virtual ~ServerObserver() = default;
-  // A request was refused before it became one: `status` was answered (0: none could be, or HTTP/2 reset).
-  virtual void refused(const ConnectionInfo& connection, int status, const Error& error) {}
-  // The connection broke the protocol or a flood budget, or timed out, and is being closed.
+  // A request was refused before it became one. What is refused in the middle of its body has a handler,
+  // which finds it in ServerExchange::refusal().
+  virtual void refused(const ConnectionInfo& connection, const Refusal& refusal) {}
+  // The client broke the protocol, or a budget against floods, and the connection is being closed; requests
+  // on it have failed.
   virtual void connection_failed(const ConnectionInfo& connection, const Error& error) {}
 };
 

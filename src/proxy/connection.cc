@@ -29,6 +29,7 @@ bool follow_configuration(Connection& connection, const Config& config) {
   if (!chain->connection_authorizer->authorize_connection(connection.facts())) return false;
   connection.listener = it->second;
   connection.chain = chain;
+  connection.http_counts = &connection.worker.http_counts(chain->http()->stat_prefix);
   return true;
 }
 

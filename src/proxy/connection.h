@@ -24,6 +24,8 @@ struct Connection {
   std::shared_ptr<const CompiledListener> listener;
   std::shared_ptr<net::Drain> drain;  // of the listener as it was when the connection came
   const CompiledChain* chain = nullptr;
+  const HttpCounts* http_counts = nullptr;  // of its connection manager; null: the chain is TCP's
+  size_t requests = 0;                      // under way
   uint64_t id = 0;
   ConnectionTraits traits;  // original destination, source, SNI
   bool redirected = false;  // traits.destination differs from where the bytes arrived

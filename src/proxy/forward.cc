@@ -264,6 +264,9 @@ void Forward::prepare_request() {
   if (const std::string_view host = policy::rewrite_host(action_, weighted_, ""); !host.empty()) {
     request_.authority = host;
   }
+  // HTTP/1.0 need not say whom it asks; HTTP/1.1 and HTTP/2 do, so the next hop would refuse it.
+  if (request_.authority.empty()) request_.authority = cluster_->model().service_host;
+  if (request_.authority.empty()) request_.authority = connection_.traits.destination.to_string();
   if (decision_.virtual_host->include_attempt_count) request_.headers.set("x-envoy-attempt-count", "1");
   if (cluster_->model().mesh_tls) add_mesh_notes(request_, connection_.worker.self());
 }
@@ -395,8 +398,7 @@ Forward::Attempt Forward::timed_out() const {
 bool Forward::client_is_gone() { return client_.poll() == net::Incoming::failed; }
 
 void Forward::client_left() {
-  recording_.record.flags.set(Flag::downstream_connection_termination);
-  recording_.record.response_code_details = "downstream_remote_disconnect";
+  recording_.client_left(client_);
   recording_.record.attempts = attempt_;
 }
 

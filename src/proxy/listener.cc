@@ -54,6 +54,21 @@ void record_refused(Connection& connection, std::string_view details, std::strin
             connection.traits.destination.to_string(), ": ", details, " ", failure);
 }
 
+// Of one connection manager's connections.
+class OpenHttpConnection {
+ public:
+  explicit OpenHttpConnection(const HttpCounts& counts) : counts_(counts) {
+    counts_.connections_total->add(1);
+    counts_.connections_active->add(1);
+  }
+  ~OpenHttpConnection() { counts_.connections_active->add(-1); }
+  OpenHttpConnection(const OpenHttpConnection&) = delete;
+  OpenHttpConnection& operator=(const OpenHttpConnection&) = delete;
+
+ private:
+  const HttpCounts& counts_;
+};
+
 net::ServerOptions server_options(const Connection& connection) {
   const model::HttpManager& http = *connection.chain->http();
   net::ServerOptions options;
@@ -80,8 +95,10 @@ net::ServerOptions server_options(const Connection& connection) {
   return options;
 }
 
-io::Task<void> serve_http(std::unique_ptr<io::Stream> stream, Connection& connection) {
-  const net::ServerOptions options = server_options(connection);
+io::Task<void> serve_http(std::unique_ptr<io::Stream> stream, Connection& connection,
+                          net::ServerObserver& observer) {
+  net::ServerOptions options = server_options(connection);
+  options.observer = &observer;
   Connection* const of = &connection;
   net::Handler handler = [of](net::ServerExchange& exchange) { return serve_request(exchange, *of); };
   using Codec = model::HttpManager::Codec;
@@ -204,7 +221,10 @@ io::Task<void> serve_connection(std::unique_ptr<io::Stream> stream, Worker& work
   }
 
   if (connection.chain->http() != nullptr) {
-    co_await serve_http(std::move(stream), connection);
+    connection.http_counts = &worker.http_counts(connection.chain->http()->stat_prefix);
+    const OpenHttpConnection counted_http(*connection.http_counts);
+    RefusalRecorder observer(connection);
+    co_await serve_http(std::move(stream), connection, observer);
   } else {
     co_await serve_tcp(std::move(stream), connection, std::move(*permit));
   }

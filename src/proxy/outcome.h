@@ -13,6 +13,9 @@
 
 namespace weft::proxy {
 
+// Details that more than one place needs.
+inline constexpr std::string_view kMissingHost = "missing_host_header";
+
 struct Outcome {
   int status = 500;
   std::string details;  // Envoy's %RESPONSE_CODE_DETAILS%

@@ -4,13 +4,14 @@
 
 namespace weft::proxy {
 
-Recording::Recording(Connection& connection, net::ServerExchange& client)
-    : connection_(connection), start_(connection.worker.loop().now()), listener_(connection.listener) {
-  const http::Request& request = client.request();
+using telemetry::Flag;
+
+namespace {
+
+// Of the connection; known before there is a request.
+telemetry::RequestRecord begin_record(const Connection& connection) {
+  telemetry::RequestRecord record;
   record.start = connection.worker.loop().wall_now();
-  record.request = &request;
-  record.version = request.version;
-  record.grpc = http::is_grpc(request.headers);
   record.downstream_local = connection.traits.destination;
   record.downstream_direct_remote = connection.traits.source;
   record.downstream_remote = connection.traits.source;
@@ -21,16 +22,47 @@ Recording::Recording(Connection& connection, net::ServerExchange& client)
   if (connection.mutual_tls()) record.downstream_peer = &connection.peer_names;
   record.filter_chain_name = connection.chain->model->name;
   record.listener_name = connection.listener->model->name;
-  auto& counts = connection.worker.counts;
-  counts.requests_total->add(1);
-  counts.requests_active->add(1);
+  return record;
+}
+
+// The client broke the protocol, for which Envoy has a flag; a Host that is missing is a good message that
+// cannot be routed, a head that did not come in time a slow one, and who hangs up breaks nothing.
+std::optional<Flag> flag_of(const net::Refusal& refusal) {
+  switch (refusal.error.kind) {
+    case Error::Kind::closed:
+      return Flag::downstream_connection_termination;
+    case Error::Kind::timeout:
+      return std::nullopt;
+    default:
+      if (refusal.details == kMissingHost) return std::nullopt;
+      return Flag::downstream_protocol_error;
+  }
+}
+
+}  // namespace
+
+Recording::Recording(Connection& connection, net::ServerExchange& client)
+    : record(begin_record(connection)),
+      connection_(connection),
+      counts_(*connection.http_counts),
+      start_(connection.worker.loop().now()),
+      listener_(connection.listener) {
+  const http::Request& request = client.request();
+  record.request = &request;
+  record.version = request.version;
+  record.grpc = http::is_grpc(request.headers);
+  counts_.requests_total->add(1);
+  counts_.requests_active->add(1);
+  ++connection.requests;
 }
 
 Recording::~Recording() {
   record.duration = since_start();
   write_metrics();
   write_access_logs(connection_, record);
-  connection_.worker.counts.requests_active->add(-1);
+  counts_.answered(record.response_code);
+  counts_.requests_active->add(-1);
+  --connection_.requests;
 }
 
 Duration Recording::since_start() const { return connection_.worker.loop().now() - start_; }
@@ -81,6 +113,63 @@ void Recording::response(http::Response head) {
 void Recording::grpc_status(std::optional<std::string_view> text) {
   if (!text) return;
   if (const auto code = parse_unsigned(*text)) record.grpc_status = static_cast<int>(*code);
+}
+
+void Recording::client_left(const net::ServerExchange& client) {
+  if (const net::Refusal* refusal = client.refusal()) {
+    record.flags.set(flag_of(*refusal).value_or(Flag::downstream_protocol_error));
+    record.response_code_details = refusal->details;
+    if (refusal->status != 0) {
+      record.response_code = refusal->status;
+      record.bytes_sent = refusal->body_bytes;
+    }
+    termination_ = refusal->error.text;
+    record.connection_termination_details = termination_;
+    return;
+  }
+  const Error error = client.error();
+  if (error.kind == Error::Kind::protocol || error.kind == Error::Kind::overflow) {
+    record.flags.set(Flag::downstream_protocol_error);
+    termination_ = concat("codec_error:", error.text);
+    record.response_code_details = termination_;
+    return;
+  }
+  record.flags.set(Flag::downstream_connection_termination);
+  record.response_code_details = "downstream_remote_disconnect";
+}
+
+void RefusalRecorder::refused(const net::ConnectionInfo&, const net::Refusal& refusal) {
+  telemetry::RequestRecord record = begin_record(connection_);
+  record.request = refusal.request;
+  record.version = refusal.version;
+  record.response_code = refusal.status;
+  record.response_code_details = refusal.details;
+  record.connection_termination_details = refusal.error.text;
+  record.bytes_sent = refusal.body_bytes;
+  const auto flag = flag_of(refusal);
+  if (flag) record.flags.set(*flag);
+
+  const HttpCounts& counts = *connection_.http_counts;
+  counts.requests_total->add(1);
+  counts.answered(refusal.status);
+  if (flag == Flag::downstream_protocol_error) counts.protocol_errors->add(1);
+  if (refusal.error.kind == Error::Kind::timeout) counts.header_timeouts->add(1);
+  if (connection_.chain->reports_metrics) {
+    // By its own word alone nobody gets a series: what it calls its host is not looked at.
+    peer_metrics(connection_, nullptr, nullptr, "")->record(record);
+  }
+  write_access_logs(connection_, record);
+}
+
+void RefusalRecorder::connection_failed(const net::ConnectionInfo&, const Error& error) {
+  connection_.http_counts->protocol_errors->add(1);
+  if (connection_.requests > 0) return;  // their lines tell
+  telemetry::RequestRecord record = begin_record(connection_);
+  record.version = http::Version::http2;
+  record.flags.set(Flag::downstream_protocol_error);
+  const std::string details = concat("codec_error:", error.text);
+  record.response_code_details = details;
+  write_access_logs(connection_, record);
 }
 
 void Recording::write_metrics() {

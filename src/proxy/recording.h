@@ -10,6 +10,7 @@
 
 #include "balance/balancer.h"
 #include "net/exchange.h"
+#include "net/server_connection.h"
 #include "policy/match_route.h"
 #include "proxy/backend_cluster.h"
 #include "proxy/connection.h"
@@ -40,6 +41,8 @@ class Recording {
     transport_failure_ = std::move(text);
     record.upstream_transport_failure = transport_failure_;
   }
+  // The client left before its answer was whole, or broke the protocol: then the connection has answered it.
+  void client_left(const net::ServerExchange& client);
   void grpc_status(std::optional<std::string_view> text);
   // Where the client's address is taken from X-Forwarded-For.
   void remote(const SocketAddress& address) { record.downstream_remote = address; }
@@ -50,14 +53,27 @@ class Recording {
   void write_logs();
 
   Connection& connection_;
+  const HttpCounts& counts_;
   TimePoint start_;
   std::shared_ptr<const CompiledListener> listener_;  // keeps formats alive
   std::shared_ptr<BackendCluster> cluster_;
   std::shared_ptr<balance::Host> host_;
   std::string cluster_name_, route_name_, virtual_host_, route_origin_;
   Outcome outcome_;
-  std::string transport_failure_;
+  std::string transport_failure_, termination_;
   http::Response response_;
+};
+
+// A request that never became one, and a connection that broke the protocol with no request under way:
+// metrics and access log, as Envoy has them. One a connection; `connection` outlives it.
+class RefusalRecorder final : public net::ServerObserver {
+ public:
+  explicit RefusalRecorder(Connection& connection) : connection_(connection) {}
+  void refused(const net::ConnectionInfo& info, const net::Refusal& refusal) override;
+  void connection_failed(const net::ConnectionInfo& info, const Error& error) override;
+
+ private:
+  Connection& connection_;
 };
 
 // The series that a request or connection counts in.

@@ -87,15 +87,14 @@ std::optional<Outcome> sanitise(http::Request& request, Connection& connection,
                                 const model::HttpManager& http, SocketAddress& remote) {
   take_mesh_notes(request, connection);
   if (request.version == http::Version::http10 && !http.accept_http_10) {
-    return Outcome::make(426, "low_version", {}, "");
+    return Outcome::make(426, "low_version", {Flag::downstream_protocol_error}, "");
   }
   if (request.authority.empty() && request.version != http::Version::http10) {
-    return Outcome::make(400, "missing_host_header", {Flag::downstream_protocol_error}, "");
+    return Outcome::make(400, kMissingHost, {}, "");
   }
   if (!request.is_connect() && request.path != "*") {
     if (auto normal = http::normalise_path(request.path, path_rules(http)); !normal) {
-      return Outcome::make(400, "path_normalization_failed", {Flag::downstream_protocol_error}, "",
-                           normal.error().text);
+      return Outcome::make(400, "path_normalization_failed", {}, "", normal.error().text);
     }
   }
   if (http.strip_port_from_host) request.authority = http::host_of(request.authority);

@@ -277,8 +277,170 @@ TEST_F(ServeRequest, counts_each_request_once) {
   start({});
   backend("10.0.0.1:80", hello);
   EXPECT_EQ(get("/").status, 200);
-  EXPECT_EQ(proxy->workers()[0]->counts.requests_total->value(), 1u);
-  EXPECT_EQ(proxy->workers()[0]->counts.requests_active->value(), 0);
+  const HttpCounts& counts = proxy->workers()[0]->http_counts("front");
+  EXPECT_EQ(counts.requests_total->value(), 1u);
+  EXPECT_EQ(counts.requests_active->value(), 0);
+  EXPECT_EQ(counts.responses[1]->value(), 1u);
+}
+
+constexpr std::string_view kMetrics = "metadata: {filter_metadata: {weft: {istio_stats: true}}}";
+
+TEST_F(ServeRequest, what_is_no_request_is_written_down_and_counted) {
+  start({.chain = std::string(kMetrics),
+         .manager = "request_headers_timeout: 2s\nhttp_protocol_options: {}",
+         .log_format = "%REQ(:METHOD)% %PROTOCOL% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% "
+                       "%CONNECTION_TERMINATION_DETAILS% %UPSTREAM_HOST%"});
+  struct Row {
+    std::string_view request, status, line;
+  };
+  const Row rows[] = {
+      {"garbage\r\n\r\n", "400",
+       "- HTTP/1.1 400 DPE http1.codec_error no_method_begins_the_request_line_'garbage' -"},
+      {"\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "400",
+       "- HTTP/1.1 400 DPE http1.codec_error no_method_begins_the_request_line_'' -"},
+      {"\x16\x03\x01\x02", "400",
+       "- HTTP/1.1 400 DPE http1.codec_error a_request_cannot_begin_with_the_byte_'\\x5cx16' -"},
+      {"GET / HTTP/1.1\r\n\r\n", "400", "GET HTTP/1.1 400 - missing_host_header there_is_no_Host_field -"},
+      {"GET / HTTP/1.0\r\n\r\n", "426", "GET HTTP/1.0 426 DPE low_version HTTP/1.0_is_not_served_here -"},
+      {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "400",
+       "POST HTTP/1.1 400 DPE http1.content_length_and_chunked_not_allowed "
+       "both_Content-Length_and_Transfer-Encoding_are_given -"},
+      {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", "501",
+       "POST HTTP/1.1 501 DPE http1.invalid_transfer_encoding "
+       "Transfer-Encoding_'gzip,_chunked'_is_not_'chunked' -"},
+  };
+  for (const Row& row : rows) {
+    const auto client = raw();
+    client->send(row.request);
+    EXPECT_THAT(client->take(), HasSubstr(concat("HTTP/1.1 ", row.status))) << row.line;
+    EXPECT_EQ(last_log(), row.line);
+    EXPECT_FALSE(client->was_reset()) << row.line;
+  }
+  const auto large = raw();
+  large->send("GET / HTTP/1.1\r\nHost: a\r\n");
+  for (int i = 0; i < 101; ++i) large->send("X: y\r\n");
+  EXPECT_THAT(large->take(), HasSubstr("HTTP/1.1 431"));
+  EXPECT_THAT(last_log(), HasSubstr("GET HTTP/1.1 431 DPE http1.too_many_headers"));
+
+  const auto slow = raw();
+  slow->send("GET / HTTP/1.1\r\nHost: a\r\n");
+  loop.advance(2s + 1ms);
+  EXPECT_THAT(slow->take(), HasSubstr("HTTP/1.1 408"));
+  EXPECT_EQ(last_log(), "GET HTTP/1.1 408 - request_header_timeout no_complete_head_within_2000_ms -");
+
+  const auto gone = raw();
+  gone->send("GET / HT");
+  gone->finish();
+  EXPECT_THAT(last_log(), HasSubstr("- HTTP/1.1 400 DC downstream_remote_disconnect"));
+
+  const HttpCounts& counts = proxy->workers()[0]->http_counts("front");
+  EXPECT_EQ(counts.protocol_errors->value(), 7u) << "all but the missing Host, the slow and the gone";
+  EXPECT_EQ(counts.header_timeouts->value(), 1u);
+  EXPECT_EQ(counts.requests_total->value(), 10u);
+  EXPECT_EQ(counts.responses[3]->value(), 9u);
+  EXPECT_EQ(counts.responses[4]->value(), 1u);
+  EXPECT_EQ(log().size(), 10u) << "one line each";
+  const auto counted = series("istio_requests_total");
+  EXPECT_THAT(counted, testing::Contains(testing::AllOf(
+                           HasSubstr("response_code=\"400\""), HasSubstr("response_flags=\"DPE\""),
+                           HasSubstr("destination_service=\"unknown\""), HasSubstr("source_workload=\"web\""),
+                           testing::EndsWith(" 4"))));
+  EXPECT_THAT(counted, testing::Contains(testing::AllOf(HasSubstr("response_code=\"408\""),
+                                                        HasSubstr("response_flags=\"-\""))));
+}
+
+TEST_F(ServeRequest, a_malformed_body_is_written_down_once_with_what_was_answered) {
+  start({.log_format = "%REQ(:METHOD)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% "
+                       "%CONNECTION_TERMINATION_DETAILS%"});
+  backend("10.0.0.1:80", net::echo);
+  const auto client = raw();
+  client->send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n");
+  EXPECT_THAT(client->take(), HasSubstr("HTTP/1.1 400"));
+  ASSERT_EQ(log().size(), 1u);
+  EXPECT_THAT(last_log(), testing::StartsWith("POST 400 DPE http1.codec_error "));
+  const HttpCounts& counts = proxy->workers()[0]->http_counts("front");
+  EXPECT_EQ(counts.protocol_errors->value(), 1u);
+  EXPECT_EQ(counts.responses[3]->value(), 1u);
+  EXPECT_EQ(counts.requests_total->value(), 1u);
+}
+
+std::string frame(uint8_t type, uint8_t flags, uint8_t stream, std::string_view payload) {
+  std::string out{
+      '\0', '\0', static_cast<char>(payload.size()), static_cast<char>(type), static_cast<char>(flags), '\0',
+      '\0', '\0', static_cast<char>(stream)};
+  return out.append(payload);
+}
+const std::string kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, "");
+// :method POST, :scheme http, :path /, :authority a
+constexpr std::string_view kPost = "\x83\x86\x84\x41\x01\x61";
+
+TEST_F(ServeRequest, http2_that_breaks_the_protocol_is_written_down_and_counted) {
+  start({.log_format = "%REQ(:METHOD)% %PROTOCOL% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% "
+                       "%CONNECTION_TERMINATION_DETAILS%"});
+  backend("10.0.0.1:80", net::echo);
+  const HttpCounts& counts = proxy->workers()[0]->http_counts("front");
+
+  // A field that HTTP/2 forbids: the stream is reset.
+  const auto bad_head = raw();
+  bad_head->send(kPreface + frame(1, 5, 1, concat(kPost, std::string_view("\x40\x01\x41\x01\x62", 5))));
+  EXPECT_EQ(last_log(),
+            "- HTTP/2 0 DPE http2.violation.of.messaging.rule "
+            "frame_type_1_on_stream_1:_Invalid_HTTP_header_field_was_received");
+  EXPECT_EQ(counts.protocol_errors->value(), 1u);
+
+  // A body that is longer than its Content-Length says.
+  const auto bad_body = raw();
+  bad_body->send(kPreface + frame(1, 4, 1, concat(kPost, std::string_view("\x0f\x0d\x01\x31", 4))) +
+                 frame(0, 1, 1, "four"));
+  EXPECT_THAT(last_log(), testing::StartsWith("POST HTTP/2 0 DPE http2.violation.of.messaging.rule "));
+  EXPECT_EQ(counts.requests_active->value(), 0);
+
+  // A connection that is none, with nothing on it.
+  const auto bad_connection = raw();
+  bad_connection->send(kPreface + frame(8, 0, 0, std::string(4, '\0')));
+  EXPECT_TRUE(bad_connection->take().size() > 0);
+  loop.advance(1s);
+  EXPECT_THAT(last_log(), testing::StartsWith("- HTTP/2 0 DPE codec_error:"));
+  EXPECT_EQ(log().size(), 3u);
+}
+
+TEST_F(ServeRequest, a_client_that_resets_its_stream_breaks_nothing) {
+  start({.log_format = "%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%"});
+  backend("10.0.0.1:80", net::echo);
+  const auto client = raw();
+  client->send(kPreface + frame(1, 4, 1, kPost) + frame(0, 0, 1, "part"));
+  client->send(frame(3, 0, 1, std::string("\0\0\0\1", 4)));  // PROTOCOL_ERROR, says the client
+  EXPECT_EQ(last_log(), "0 DC downstream_remote_disconnect");
+  EXPECT_EQ(proxy->workers()[0]->http_counts("front").protocol_errors->value(), 0u);
+}
+
+TEST_F(ServeRequest, a_request_without_a_host_asks_for_its_service) {
+  for (const bool http2 : {false, true}) {
+    proxy.reset();
+    backends.clear();
+    start({.manager = "http_protocol_options: {accept_http_10: true}",
+           .cluster = concat(
+               http2 ? R"(
+typed_extension_protocol_options:
+  envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+    "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+    explicit_http_config: {http2_protocol_options: {}}
+)"
+                     : "",
+               "\nmetadata: {filter_metadata: {istio: {services: [{host: app.default.svc.cluster.local, "
+               "name: app, namespace: default}]}}}\n")});
+    Backend& app = backend("10.0.0.1:80", hello);
+    const auto client = raw();
+    client->send("GET /x HTTP/1.0\r\n\r\n");
+    EXPECT_THAT(client->take(), HasSubstr("hello"));
+    ASSERT_EQ(app.requests.size(), 1u);
+    EXPECT_EQ(app.requests[0].authority, "app.default.svc.cluster.local");
+    EXPECT_EQ(app.requests[0].version, http2 ? http::Version::http2 : http::Version::http11);
+    const auto other = raw();
+    other->send("GET /x HTTP/1.1\r\n\r\n");
+    EXPECT_THAT(other->take(), HasSubstr("HTTP/1.1 400"));
+    EXPECT_EQ(app.requests.size(), 1u);
+  }
 }
 
 TEST_F(ServeRequest, a_drain_lets_requests_finish_and_closes_what_idles) {

@@ -29,6 +29,7 @@
 #include "net/http_server.h"
 #include "net/test_support.h"
 #include "proxy/proxy.h"
+#include "telemetry/prometheus.h"
 #include "wire/bootstrap.h"
 
 namespace weft::proxy {
@@ -92,10 +93,12 @@ class ProxyTest : public testing::Test {
   struct Setup {
     std::string routes = "- {match: {prefix: /}, route: {cluster: app}}";
     std::string virtual_host;  // more fields of the only virtual host
+    std::string chain;         // more fields of the only filter chain
     std::string filters;       // HTTP filters before the router
     std::string manager;       // more fields of the connection manager
     std::string cluster;       // more fields of the cluster app
     std::vector<std::string> endpoints = {"10.0.0.1:80"};
+    std::string direction = "OUTBOUND";
     std::string clusters;  // more clusters
     std::string log_format =
         "%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %REQ(:METHOD)% %UPSTREAM_HOST%";
@@ -129,9 +132,13 @@ class ProxyTest : public testing::Test {
   std::string listener_yaml(const Setup& setup, std::string_view name = "front") {
     return concat(R"(name: )", name, R"(
 address: {socket_address: {address: 127.0.0.1, port_value: 10000}}
-traffic_direction: OUTBOUND
+traffic_direction: )",
+                  setup.direction, R"(
 filter_chains:
-- filters:
+- name: only
+)",
+                  indented(setup.chain, 2), R"(
+  filters:
   - name: envoy.filters.network.http_connection_manager
     typed_config:
       "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
@@ -232,6 +239,19 @@ static_resources:
   }
 
   // ---- what the proxy tells
+
+  // The series of a metric, as Prometheus sees them: "name{labels} value".
+  std::vector<std::string> series(std::string_view name) {
+    loop.run_until_idle();
+    std::vector<std::string> found;
+    const std::string page = telemetry::write_prometheus(proxy->registry().collect());
+    for (const std::string_view line : split(page, '\n')) {
+      if (line.starts_with(concat(name, "{")) || line.starts_with(concat(name, " "))) {
+        found.emplace_back(line);
+      }
+    }
+    return found;
+  }
 
   std::vector<std::string> log() {
     loop.run_until_idle();

@@ -1,5 +1,7 @@
 #include "proxy/worker.h"
 
+#include "base/strings.h"
+
 namespace weft::proxy {
 
 namespace {
@@ -17,8 +19,6 @@ Worker::Counts make_counts(telemetry::Registry& registry, telemetry::Shard& shar
   return {
       .connections_total = counter("envoy_listener_downstream_cx_total", "Connections accepted."),
       .connections_active = gauge("envoy_listener_downstream_cx_active", "Connections that are open."),
-      .requests_total = counter("envoy_http_downstream_rq_total", "HTTP requests received."),
-      .requests_active = gauge("envoy_http_downstream_rq_active", "HTTP requests under way."),
       .no_filter_chain =
           counter("envoy_listener_no_filter_chain_match", "Connections that met no filter chain."),
       .tls_errors = counter("envoy_listener_ssl_connection_error", "TLS handshakes that failed."),
@@ -39,6 +39,7 @@ Worker::Worker(io::Loop& loop, net::Resolver& resolver, std::shared_ptr<const Se
     : counts(),
       loop_(loop),
       self_(std::move(self)),
+      registry_(registry),
       shard_(registry.make_shard()),
       metrics_(registry, shard_),
       backends_(loop, resolver),
@@ -47,6 +48,37 @@ Worker::Worker(io::Loop& loop, net::Resolver& resolver, std::shared_ptr<const Se
       connections_(loop) {
   counts = make_counts(registry, shard_);
   expiry_.arm_after(kExpiryInterval);
+}
+
+const HttpCounts& Worker::http_counts(std::string_view stat_prefix) {
+  const auto known = http_counts_.find(stat_prefix);
+  if (known != http_counts_.end()) return known->second;
+  const std::string labels = telemetry::label_text({{"http_conn_manager_prefix", stat_prefix}});
+  const auto counter = [&](const char* name, const char* help) {
+    return &shard_.counter(registry_.lasting_counter(name, help), labels);
+  };
+  const auto gauge = [&](const char* name, const char* help) {
+    return &shard_.gauge(registry_.gauge(name, help), labels);
+  };
+  HttpCounts counted = {
+      .connections_total = counter("envoy_http_downstream_cx_total", "Connections that speak HTTP."),
+      .connections_active = gauge("envoy_http_downstream_cx_active", "Those of them that are open."),
+      .protocol_errors =
+          counter("envoy_http_downstream_cx_protocol_error", "Times that a client broke the protocol."),
+      .requests_total = counter("envoy_http_downstream_rq_total", "HTTP requests received."),
+      .requests_active = gauge("envoy_http_downstream_rq_active", "HTTP requests under way."),
+      .header_timeouts =
+          counter("envoy_http_downstream_rq_header_timeout", "Requests whose head was not complete in time."),
+      .responses = {},
+  };
+  const telemetry::Family by_class =
+      registry_.lasting_counter("envoy_http_downstream_rq_xx", "HTTP answers by the class of their status.");
+  for (int i = 0; i < 5; ++i) {
+    counted.responses[i] =
+        &shard_.counter(by_class, telemetry::label_text({{"http_conn_manager_prefix", stat_prefix},
+                                                         {"response_code_class", concat(i + 1, "xx")}}));
+  }
+  return http_counts_.emplace(stat_prefix, counted).first->second;
 }
 
 void Worker::set_config(std::shared_ptr<const Config> config) {

@@ -20,6 +20,21 @@
 
 namespace weft::proxy {
 
+// What is counted of the connection managers with one stat_prefix (http.<stat_prefix>. in /stats).
+struct HttpCounts {
+  telemetry::Counter* connections_total;
+  telemetry::Gauge* connections_active;
+  telemetry::Counter* protocol_errors;
+  telemetry::Counter* requests_total;
+  telemetry::Gauge* requests_active;
+  telemetry::Counter* header_timeouts;
+  telemetry::Counter* responses[5];  // 1xx to 5xx
+
+  void answered(int status) const {
+    if (status >= 100 && status < 600) responses[status / 100 - 1]->add(1);
+  }
+};
+
 // Who this proxy is; the same for all workers.
 struct Self {
   model::WorkloadInfo workload;
@@ -57,12 +72,10 @@ class Worker {
   void expire_all();
   size_t connection_count() const { return connections_.size(); }
 
-  // Counters of /stats that are not istio_*.
+  // Counters of /stats that are not istio_* and not of one connection manager.
   struct Counts {
     telemetry::Counter* connections_total;
     telemetry::Gauge* connections_active;
-    telemetry::Counter* requests_total;
-    telemetry::Gauge* requests_active;
     telemetry::Counter* no_filter_chain;
     telemetry::Counter* tls_errors;
     telemetry::Counter* rbac_allowed;
@@ -73,6 +86,8 @@ class Worker {
     telemetry::Counter* overflows;
   };
   Counts counts;
+  // Good as long as the worker.
+  const HttpCounts& http_counts(std::string_view stat_prefix);
   std::string scratch;  // of the thread: a log line being written
 
  private:
@@ -80,7 +95,9 @@ class Worker {
 
   io::Loop& loop_;
   std::shared_ptr<const Self> self_;
+  telemetry::Registry& registry_;
   telemetry::Shard& shard_;
+  std::map<std::string, HttpCounts, std::less<>> http_counts_;
   telemetry::IstioMetrics metrics_;
   std::shared_ptr<const Config> config_;
   Backends backends_;

@@ -2,11 +2,13 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/regex.h"
 #include "base/strings.h"
 #include "identity/certificate.h"
 #include "proxy/ask_workers.h"
 #include "proxy/proxy.h"
 #include "telemetry/prometheus.h"
+#include "telemetry/stats_text.h"
 #include "wire/dump.h"
 #include "wire/to_wire.h"
 
@@ -434,21 +436,17 @@ HttpAnswer stats(Proxy& proxy, const HttpPage& page) {
     answer.content_type = telemetry::kPrometheusContentType;
     return answer;
   }
-  std::string text;
-  for (const auto& family : collect(proxy)) {
-    for (const auto& series : family.series) {
-      std::string name = family.name;
-      if (!series.labels.empty()) name += concat("{", series.labels, "}");
-      if (family.kind == telemetry::MetricKind::histogram) {
-        uint64_t count = 0;
-        for (uint64_t bucket : series.buckets) count += bucket;
-        text += concat(name, ": count ", count, " sum ", series.sum, "\n");
-      } else {
-        text += concat(name, ": ", static_cast<int64_t>(series.value), "\n");
-      }
-    }
+  const std::string text = telemetry::write_stats(collect(proxy));
+  const auto wanted = page.query("filter");
+  if (!wanted) return HttpAnswer::text(200, text);
+  const auto filter = Regex::compile(concat(".*(?:", *wanted, ").*"));
+  if (!filter) return HttpAnswer::text(400, concat("filter: ", filter.error().text, "\n"));
+  std::string found;
+  for (const std::string_view line : split(text, '\n')) {
+    if (!line.empty() && filter->matches_fully(line.substr(0, line.rfind(": "))))
+      found.append(line).push_back('\n');
   }
-  return HttpAnswer::text(200, std::move(text));
+  return HttpAnswer::text(200, std::move(found));
 }
 
 HttpAnswer logging(const HttpPage& page) {
