@@ -42,7 +42,9 @@ Detected classify_http1(std::string_view text) {
   }
   const size_t end = text.find('\n');
   const std::string_view line = text.substr(0, end);
-  const size_t version = line.rfind(kVersion);
+  // The first one, so that more bytes do not change the answer: a line with two is malformed whichever
+  // counts.
+  const size_t version = line.find(kVersion);
   if (end == std::string_view::npos) {
     // An unfinished line: a target that starts like one decides once it is long enough.
     const std::string_view target = text.substr(i + 1);
@@ -103,6 +105,9 @@ io::Task<Result<void>> detect(io::Stream& stream, DetectOptions options, Connect
       seen.commit(result.count);
       detected = classify(seen.bytes());
       if (detected.sure || seen.size() >= kMost) break;
+      // The first byte tells TLS from the rest, and the rest may be of no interest, or TLS.
+      const bool may_be_tls = static_cast<uint8_t>(seen.bytes()[0]) == 0x16;
+      if (may_be_tls ? !options.inspect_tls : !options.inspect_http) break;
       continue;
     }
     if (result.status == io::IoStatus::failed) co_return fail(stream.error());

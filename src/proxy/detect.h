@@ -34,7 +34,7 @@ struct Detected {
 Detected classify(Bytes first);
 
 // Fills in what `traits` lacks. closed: the client left before a byte. `inspect_http` and `inspect_tls` say
-// what the listener asks for (http_inspector, tls_inspector).
+// what is of interest (needed_inspection()); as soon as the rest alone is undecided, nothing waits for it.
 struct DetectOptions {
   bool inspect_tls = true;
   bool inspect_http = true;

@@ -117,6 +117,15 @@ TEST_F(DetectStream, a_server_that_speaks_first_waits_a_second_at_most) {
   EXPECT_FALSE(traits.tls);
 }
 
+TEST_F(DetectStream, one_byte_is_enough_where_only_tls_is_asked_for) {
+  begin({.inspect_http = false});
+  peer->send("h");
+  ASSERT_TRUE(result.has_value());
+  EXPECT_TRUE(result->has_value());
+  EXPECT_FALSE(traits.tls);
+  EXPECT_EQ(rest(), "h");
+}
+
 TEST_F(DetectStream, a_silent_client_is_closed_where_the_listener_says_so) {
   begin({.timeout = 3s, .go_on_after_timeout = false});
   loop.advance(2s);

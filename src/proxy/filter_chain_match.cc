@@ -78,24 +78,85 @@ constexpr Criterion kCriteria[] = {by_port,       by_destination,          by_se
                                    by_transport,  by_application_protocol, by_source,
                                    by_source_port};
 
+constexpr size_t kByAddress = 2;  // of kCriteria, those that need no byte of the client
+
+using Chains = std::vector<const FilterChain*>;
+
+Chains all_of(const model::Listener& listener) {
+  Chains chains;
+  chains.reserve(listener.chains.size());
+  for (const FilterChain& chain : listener.chains) chains.push_back(&chain);
+  return chains;
+}
+
+void keep_best(Chains& left, Criterion criterion, const ConnectionTraits& traits) {
+  int best = kNoMatch;
+  for (const FilterChain* chain : left) best = std::max(best, criterion(chain->match, traits));
+  std::erase_if(left, [&](const FilterChain* chain) {
+    const int match = criterion(chain->match, traits);
+    return match == kNoMatch || match != best;
+  });
+}
+
+bool asks_for_server_name(const model::Condition& condition) {
+  return condition.kind == model::Condition::Kind::requested_server_name ||
+         std::any_of(condition.children.begin(), condition.children.end(), asks_for_server_name);
+}
+
+bool asks_for_server_name(const FilterChain& chain) {
+  const auto any = [](const std::vector<model::Condition>& conditions) {
+    return std::any_of(conditions.begin(), conditions.end(),
+                       [](const model::Condition& condition) { return asks_for_server_name(condition); });
+  };
+  for (const auto& rbac : chain.network_rbacs) {
+    for (const model::RbacPolicy& policy : rbac->policies) {
+      if (any(policy.permissions) || any(policy.principals)) return true;
+    }
+  }
+  return false;
+}
+
+// Two chains for a port, one for TLS and one for what is none, that do the same with either: a TCP port under
+// DISABLE passes both on as they are.
+bool same_for_tls_and_plain(const Chains& chains) {
+  if (chains.size() != 2) return false;
+  const FilterChain& a = *chains[0];
+  const FilterChain& b = *chains[1];
+  const std::string& one = a.match.transport_protocol;
+  const std::string& other = b.match.transport_protocol;
+  if (!((one == "tls" && other == "raw_buffer") || (one == "raw_buffer" && other == "tls"))) return false;
+  FilterChain twin = b;
+  twin.name = a.name;
+  twin.match.transport_protocol = one;
+  return twin == a && !a.tls && !asks_for_server_name(a);
+}
+
 }  // namespace
 
 const FilterChain* match_filter_chain(const model::Listener& listener, const ConnectionTraits& traits) {
-  std::vector<const FilterChain*> left;
-  left.reserve(listener.chains.size());
-  for (const FilterChain& chain : listener.chains) left.push_back(&chain);
-
-  for (Criterion criterion : kCriteria) {
-    int best = kNoMatch;
-    for (const FilterChain* chain : left) best = std::max(best, criterion(chain->match, traits));
-    if (best == kNoMatch) {
-      left.clear();
-      break;
-    }
-    std::erase_if(left, [&](const FilterChain* chain) { return criterion(chain->match, traits) != best; });
-  }
+  Chains left = all_of(listener);
+  for (Criterion criterion : kCriteria) keep_best(left, criterion, traits);
   if (!left.empty()) return left.front();
   return listener.default_chain ? &*listener.default_chain : nullptr;
+}
+
+Inspection needed_inspection(const model::Listener& listener, const ConnectionTraits& traits) {
+  Chains left = all_of(listener);
+  for (size_t i = 0; i < kByAddress; ++i) keep_best(left, kCriteria[i], traits);
+  Inspection needed;
+  const bool either_way = same_for_tls_and_plain(left);
+  for (const FilterChain* chain : left) {
+    const FilterChainMatch& match = chain->match;
+    const bool tls = match.transport_protocol == "tls";
+    if (!match.transport_protocol.empty() && !either_way) needed.tls = true;
+    if (!match.server_names.empty() || asks_for_server_name(*chain)) needed.tls = true;
+    if (match.application_protocols.empty()) continue;
+    if (tls || match.transport_protocol.empty()) needed.tls = true;
+    if (!tls) needed.http = true;
+  }
+  needed.tls = needed.tls && listener.tls_inspector;
+  needed.http = needed.http && listener.http_inspector;
+  return needed;
 }
 
 }  // namespace weft::proxy

@@ -27,4 +27,13 @@ struct ConnectionTraits {
 // Null: no chain, close the connection.
 const model::FilterChain* match_filter_chain(const model::Listener& listener, const ConnectionTraits& traits);
 
+// What must be known of a connection's first bytes before its chain can be told, its addresses being known.
+// Waiting for anything else would be in vain, and a server that speaks first would wait for it.
+struct Inspection {
+  bool tls = false;   // whether it is TLS, its server name and ALPN
+  bool http = false;  // whether plain text is HTTP, and which
+  bool any() const { return tls || http; }
+};
+Inspection needed_inspection(const model::Listener& listener, const ConnectionTraits& traits);
+
 }  // namespace weft::proxy

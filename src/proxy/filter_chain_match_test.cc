@@ -63,5 +63,62 @@ TEST(FilterChainMatch, falls_to_the_default_chain_only_where_nothing_matches) {
   EXPECT_EQ(match_filter_chain(listener, traits(81, false, "", {}))->name, "default");
 }
 
+std::string needs(const model::Listener& listener, uint16_t port) {
+  const Inspection needed = needed_inspection(listener, traits(port, false, "", {}));
+  return std::string(needed.tls ? "tls" : "") + (needed.http ? " http" : "");
+}
+
+TEST(NeededInspection, is_what_the_chains_of_the_port_tell_apart) {
+  const std::vector<std::string> mesh = {"istio", "istio-h2"};
+  const std::vector<std::string> http = {"http/1.1", "h2c"};
+  model::Listener listener;
+  listener.tls_inspector = listener.http_inspector = true;
+  const auto with_tcp = [](model::FilterChain out) {
+    auto proxy = std::make_shared<model::TcpProxy>();
+    proxy->clusters = {{"inbound|3306||", 1}};
+    out.terminal = std::shared_ptr<const model::TcpProxy>(std::move(proxy));
+    return out;
+  };
+  auto mesh_tls =
+      chain("mesh", {.destination_port = 3307, .transport_protocol = "tls", .application_protocols = mesh});
+  mesh_tls.tls.emplace();
+  auto sni = with_tcp(chain("plain", {.destination_port = 3308, .transport_protocol = "raw_buffer"}));
+  auto rbac = std::make_shared<model::Rbac>();
+  rbac->policies = {{.name = "sni",
+                     .permissions = {{.kind = model::Condition::Kind::any_of,
+                                      .children = {{.kind = model::Condition::Kind::requested_server_name}}}},
+                     .principals = {}}};
+  sni.network_rbacs = {rbac};
+  auto sni_tls = sni;
+  sni_tls.match.transport_protocol = "tls";
+  listener.chains = {
+      chain("catch-all-http", {.transport_protocol = "raw_buffer", .application_protocols = http}),
+      chain("catch-all-tls", {.transport_protocol = "tls"}),
+      // tcp under DISABLE: what comes is passed on, TLS or not
+      with_tcp(chain("plain", {.destination_port = 3306, .transport_protocol = "raw_buffer"})),
+      with_tcp(chain("own-tls", {.destination_port = 3306, .transport_protocol = "tls"})),
+      // tcp under PERMISSIVE
+      mesh_tls,
+      with_tcp(chain("plain", {.destination_port = 3307, .transport_protocol = "raw_buffer"})),
+      // tcp under DISABLE with a policy that asks for the server name
+      sni,
+      sni_tls,
+      // HTTP under DISABLE
+      chain("http", {.destination_port = 80, .transport_protocol = "raw_buffer"}),
+      // without a word about protocols
+      chain("any", {.destination_port = 25}),
+      chain("names", {.destination_port = 443, .server_names = {"a.example"}}),
+  };
+  EXPECT_EQ(needs(listener, 9999), "tls http");
+  EXPECT_EQ(needs(listener, 3306), "");
+  EXPECT_EQ(needs(listener, 3307), "tls");
+  EXPECT_EQ(needs(listener, 3308), "tls");
+  EXPECT_EQ(needs(listener, 80), "tls");
+  EXPECT_EQ(needs(listener, 25), "");
+  EXPECT_EQ(needs(listener, 443), "tls");
+  listener.tls_inspector = false;
+  EXPECT_EQ(needs(listener, 9999), " http") << "what no inspector asks for is not looked at";
+}
+
 }  // namespace
 }  // namespace weft::proxy

@@ -156,11 +156,13 @@ io::Task<void> serve_connection(std::unique_ptr<io::Stream> stream, Worker& work
   connection.redirected = redirected;
   const model::Listener& model = *listener->model;
 
-  // Detect what it speaks, where a chain asks.
-  if (listener->needs_detection) {
+  // Detect what it speaks, where a chain of this port asks.
+  const Inspection needed =
+      listener->needs_detection ? needed_inspection(model, connection.traits) : Inspection{};
+  if (needed.any()) {
     DetectOptions options;
-    options.inspect_tls = model.tls_inspector;
-    options.inspect_http = model.http_inspector;
+    options.inspect_tls = needed.tls;
+    options.inspect_http = needed.http;
     options.timeout = model.detection_timeout;
     options.go_on_after_timeout =
         model.continue_on_detection_timeout || model.detection_timeout == Duration::zero();
