@@ -166,9 +166,19 @@ void ControlPlane::reload() {
 }
 
 void ControlPlane::drain() {
+  listener_.stop_accepting();
+  ads_.drain();
   listener_.drain().start();
   admin_.drain().start();
 }
+
+void ControlPlane::expire() {
+  drain();
+  listener_.drain().expire();
+  admin_.drain().expire();
+}
+
+size_t ControlPlane::open_connections() { return listener_.drain().size() + admin_.drain().size(); }
 
 // ---------------------------------------------------------------- authority
 

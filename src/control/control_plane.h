@@ -56,8 +56,11 @@ class ControlPlane {
   void state_changed() { runtime_.poke(); }
   // Reads everything again, now.
   void reload();
-  // Tells proxies to go elsewhere: nothing new is accepted.
+  // Nothing new is accepted; streams end in order, and their connections when what is on them is done.
   void drain();
+  // Resets what is left. Implies drain().
+  void expire();
+  size_t open_connections();
 
   // Where it listens; ports that were 0 are known.
   struct Addresses {

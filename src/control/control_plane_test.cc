@@ -448,5 +448,41 @@ TEST(RefuseStranger, tells_only_this_machine) {
   EXPECT_EQ(status("127.0.0.1:9", "127.0.0.1:15014", "POST"), 200);
 }
 
+TEST_F(ControlPlaneTest, a_drain_ends_streams_in_order_and_their_connections_after_them) {
+  const auto client = secure(kWebToken);
+  const auto proxy = start(*client, "web-0");
+  ASSERT_FALSE(proxy->ended);
+  EXPECT_EQ(plane->open_connections(), 1u);
+  plane->drain();
+  loop.advance(2s);
+  EXPECT_TRUE(proxy->ended);
+  EXPECT_EQ(proxy->status.code, http::GrpcStatus::unavailable);
+  EXPECT_TRUE(plane->ads().connections().empty());
+  EXPECT_EQ(plane->open_connections(), 0u);
+
+  const auto late = secure(kWebToken);
+  const auto refused = start(*late, "web-0");
+  loop.advance(1s);
+  EXPECT_TRUE(refused->ended) << "nothing new is accepted";
+}
+
+TEST_F(ControlPlaneTest, what_does_not_let_go_is_reset_when_the_drain_expires) {
+  const auto client = plain();
+  const auto proxy = start(*client, "web-0");
+  std::unique_ptr<io::Stream> held;
+  const auto hold = [](io::Loop& at, std::unique_ptr<io::Stream>& out) -> io::Task<void> {
+    auto stream = co_await at.connect(*SocketAddress::parse("127.0.0.1:15010"), {});
+    if (stream) out = std::move(*stream);
+  };
+  tasks.spawn(hold(loop, held));
+  loop.run_until_idle();
+  ASSERT_TRUE(held);
+  EXPECT_EQ(plane->open_connections(), 2u);
+  plane->expire();
+  loop.advance(1s);
+  EXPECT_TRUE(proxy->ended);
+  EXPECT_EQ(plane->open_connections(), 0u);
+}
+
 }  // namespace
 }  // namespace weft::control

@@ -57,7 +57,8 @@ constexpr std::string_view kUsage = R"(weftd: the control plane of a Weft mesh
   --version, --help
 
   TIME is a number with ms, s, m or h. ADDR is HOST:PORT, or unix:PATH; port 0 takes a free one.
-  SIGTERM and SIGINT end it, SIGHUP reads everything again.
+  SIGTERM and SIGINT end it once its connections have ended, or after five seconds; a second one ends it now.
+  SIGHUP reads everything again.
 )";
 
 // "90s", "24h", "100ms"
@@ -251,17 +252,36 @@ io::Task<void> follow(io::FileWatch& watch, std::function<void()> changed) {
   }
 }
 
+// How long callers may take to end what they are doing. Proxies need no time: they keep what they have.
+constexpr Duration kDrainTime = std::chrono::seconds(5);
+
+// Streams end, then their connections; whoever does not let go is reset when the time is up.
+io::Task<void> leave(io::EpollLoop& loop, control::ControlPlane& plane) {
+  log_info("weftd", "ending");
+  plane.drain();
+  const TimePoint give_up = loop.now() + kDrainTime;
+  while (plane.open_connections() > 0 && loop.now() < give_up) {
+    co_await io::sleep_for(loop, std::chrono::milliseconds(5));
+  }
+  if (const size_t left = plane.open_connections(); left > 0) {
+    log_warning("weftd", left, " connections did not end in time and are reset");
+    plane.expire();
+  }
+  loop.stop();
+}
+
 io::Task<void> obey(io::Signals& signals, io::EpollLoop& loop, control::ControlPlane& plane) {
+  io::TaskGroup leaving(loop);
   for (;;) {
     const int number = co_await signals.next();
     if (number == SIGHUP) {
       log_info("weftd", "reading everything again");
       plane.reload();
-      continue;
+    } else if (leaving.empty()) {
+      leaving.spawn(leave(loop, plane));
+    } else {
+      loop.stop();
     }
-    log_info("weftd", "ending");
-    loop.stop();
-    co_return;
   }
 }
 

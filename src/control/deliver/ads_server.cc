@@ -50,6 +50,8 @@ Result<ProxyNode> node_of(AdsSession::Mode mode, std::string_view message) {
   return parse_proxy_node(*node);
 }
 
+http::GrpcStatus leaving() { return {Code::unavailable, "weftd is ending; call again"}; }
+
 }  // namespace
 
 AdsServer::AdsServer(io::Loop& loop, Publisher& publisher, const Callers& callers,
@@ -140,7 +142,11 @@ io::Task<void> AdsServer::follow(net::GrpcServerStream& stream, Connection& conn
         log_warning("xds", connection.node.short_id(), " refused ", resources, " ", wire::short_name(type),
                     " resources: ", printable(error.message, 2000));
       });
-  offer(connection);
+  if (draining_) {
+    connection.end_in_order(leaving());
+  } else {
+    offer(connection);
+  }
 
   io::TaskGroup halves(loop_);
   halves.spawn(read_requests(stream, connection, std::move(first)));
@@ -176,7 +182,9 @@ Result<void> AdsServer::take(Connection& connection, std::string_view message) {
 io::Task<void> AdsServer::write_responses(net::GrpcServerStream& stream, Connection& connection) {
   stream.send_head();
   for (;;) {
-    while (auto message = connection.session.next(loop_.now())) {
+    while (!connection.ended) {
+      auto message = connection.session.next(loop_.now());
+      if (!message) break;
       const std::string type = telemetry::label_text({{"type", lower_name(connection.session.last_type())}});
       metrics_.counter(pushes_, type).add(1);
       metrics_.histogram(push_bytes_, type).observe(static_cast<double>(message->size()));
@@ -186,6 +194,10 @@ io::Task<void> AdsServer::write_responses(net::GrpcServerStream& stream, Connect
       }
     }
     note_progress(connection);
+    if (connection.ended) {
+      connection.finished.notify();
+      co_return;
+    }
     co_await io::wait_until(connection.changed, connection.session.wake_at());
   }
 }
@@ -216,6 +228,11 @@ void AdsServer::offer(Connection& connection) {
   connection.snapshot = publisher_.snapshot_for(proxy_id(connection.node), secrets);
   connection.session.offer(connection.snapshot, connection.offered);
   connection.changed.notify();
+}
+
+void AdsServer::drain() {
+  draining_ = true;
+  for (Connection* connection : connections_) connection->end_in_order(leaving());
 }
 
 void AdsServer::push() { pushed_.notify(); }

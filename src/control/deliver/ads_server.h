@@ -58,6 +58,11 @@ struct Connection {
     ended = std::move(why);
     finished.notify();
   }
+  // Once the message that is being written is out.
+  void end_in_order(http::GrpcStatus why) {
+    ended = std::move(why);
+    changed.notify();
+  }
   // The generation that this proxy has accepted whole; 0: none yet.
   uint64_t settled() const { return session.settled_generation(); }
 };
@@ -71,6 +76,8 @@ class AdsServer {
   void add_to(net::GrpcServer& grpc);
   // Offers the newest version to every proxy.
   void push();
+  // Ends every stream, and those that still come: proxies keep what they have and call again.
+  void drain();
   // Some proxy acknowledged something, came or went.
   void on_progress(std::move_only_function<void()> callback) { progress_ = std::move(callback); }
 
@@ -98,6 +105,7 @@ class AdsServer {
   EncodedResources encoded_;
   std::list<Connection*> connections_;
   uint64_t numbers_ = 0;
+  bool draining_ = false;
   std::move_only_function<void()> progress_;
   io::Event pushed_;
 

@@ -16,7 +16,12 @@ bool from_this_machine(const SocketAddress& address) { return address.is_unix() 
 }  // namespace
 
 GrpcListener::GrpcListener(io::Loop& loop, const net::GrpcServer& grpc)
-    : loop_(loop), grpc_(grpc), tasks_(loop) {}
+    : loop_(loop), grpc_(grpc), accepting_(loop), tasks_(loop) {}
+
+void GrpcListener::stop_accepting() {
+  accepting_.cancel_all();
+  acceptors_.clear();
+}
 
 Result<SocketAddress> GrpcListener::listen_plaintext(const SocketAddress& address) {
   return listen(address, false);
@@ -27,7 +32,7 @@ Result<SocketAddress> GrpcListener::listen(const SocketAddress& address, bool se
   WEFT_TRY(auto acceptor, loop_.listen(address, {}));
   acceptors_.push_back(std::move(acceptor));
   io::Acceptor& listening = *acceptors_.back();
-  tasks_.spawn(accept_loop(listening, secure, !secure && from_this_machine(listening.address())));
+  accepting_.spawn(accept_loop(listening, secure, !secure && from_this_machine(listening.address())));
   return listening.address();
 }
 

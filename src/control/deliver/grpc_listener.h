@@ -34,6 +34,8 @@ class GrpcListener {
   void set_context(std::shared_ptr<const tls::ServerContext> context) { context_ = std::move(context); }
 
   net::Drain& drain() { return drain_; }
+  // No new connections.
+  void stop_accepting();
 
   Duration handshake_timeout = std::chrono::seconds(10);
 
@@ -47,6 +49,7 @@ class GrpcListener {
   net::Drain drain_;
   std::shared_ptr<const tls::ServerContext> context_;
   std::vector<std::unique_ptr<io::Acceptor>> acceptors_;
+  io::TaskGroup accepting_;
   io::TaskGroup tasks_;
 };
 
