@@ -95,8 +95,9 @@ void read_spec(FieldReader& fields, Service& out) {
               });
   fields.accept({"loadBalancerIP", "loadBalancerSourceRanges", "externalTrafficPolicy", "healthCheckNodePort",
                  "ipFamilies", "ipFamilyPolicy", "allocateLoadBalancerNodePorts", "loadBalancerClass"});
-  for (const std::string_view name : {"externalIPs", "sessionAffinityConfig", "loadBalancerIP",
-                                      "loadBalancerSourceRanges", "loadBalancerClass"}) {
+  for (const std::string_view name :
+       {"externalIPs", "sessionAffinityConfig", "internalTrafficPolicy", "trafficDistribution",
+        "loadBalancerIP", "loadBalancerSourceRanges", "loadBalancerClass"}) {
     if (fields.has(name)) out.ignored.push_back({concat("spec.", name), fields.line_of(name)});
   }
   if (out.session_affinity_client_ip) {

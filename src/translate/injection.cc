@@ -17,23 +17,30 @@ bool is_no(const std::string* value) { return is(value, "false") || is(value, "d
 
 }  // namespace
 
+// Istio's webhooks are called by labels alone: what a namespace asks for holds for its pods, and a pod asks
+// for itself where its namespace says nothing. An annotation cannot ask; it can only decline.
 bool wants_sidecar(const objects::Labels& namespace_labels, const objects::Labels& namespace_annotations,
                    const objects::Pod& pod) {
   if (pod.spec.host_network || is_gateway(pod)) return false;
   const std::string& where = pod.meta.namespace_name;
-  if (where == "kube-system" || where == "kube-public" || where == "kube-node-lease") return false;
+  for (const std::string_view never :
+       {"kube-system", "kube-public", "kube-node-lease", "local-path-storage"}) {
+    if (where == never) return false;
+  }
 
   // The pod's own word: label before annotation, Istio before Linkerd.
-  const std::string* own = find(pod.meta.labels, "sidecar.istio.io/inject");
-  if (!own) own = find(pod.meta.annotations, "sidecar.istio.io/inject");
-  if (!own) own = find(pod.meta.annotations, "linkerd.io/inject");
+  const std::string* label = find(pod.meta.labels, "sidecar.istio.io/inject");
+  const std::string* own = label ? label : find(pod.meta.annotations, "sidecar.istio.io/inject");
+  const std::string* own_linkerd = find(pod.meta.annotations, "linkerd.io/inject");
   const std::string* ns = find(namespace_labels, "istio-injection");
   // istio-injection: disabled beats what the pod asks for.
   if (is(ns, "disabled")) return false;
-  if (is_no(own)) return false;
-  if (is_yes(own) || is(own, "ingress")) return true;
-  if (is(ns, "enabled")) return true;
-  if (!ns && find(namespace_labels, "istio.io/rev")) return true;
+  if (is_no(own ? own : own_linkerd)) return false;
+  if (is_yes(label) || is(ns, "enabled")) return true;
+  // Any revision is ours: there is one control plane.
+  if (!ns && (find(namespace_labels, "istio.io/rev") || find(pod.meta.labels, "istio.io/rev"))) return true;
+
+  if (is(own_linkerd, "enabled") || is(own_linkerd, "ingress")) return true;
   const std::string* linkerd = find(namespace_annotations, "linkerd.io/inject");
   if (!linkerd) linkerd = find(namespace_labels, "linkerd.io/inject");
   return is(linkerd, "enabled") || is(linkerd, "ingress");

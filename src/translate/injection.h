@@ -13,8 +13,9 @@
 
 namespace weft::translate {
 
-// Istio's rules: label istio-injection of the namespace, label (or annotation) sidecar.istio.io/inject of
-// the pod, which wins; never with hostNetwork. Linkerd's: annotation linkerd.io/inject of pod or namespace.
+// Istio's rules: label istio-injection of the namespace, else its or the pod's istio.io/rev, else the pod's
+// label sidecar.istio.io/inject; that label, or the annotation of the name, declines; never with hostNetwork.
+// Linkerd's: annotation linkerd.io/inject of pod or namespace.
 bool wants_sidecar(const objects::Labels& namespace_labels, const objects::Labels& namespace_annotations,
                    const objects::Pod& pod);
 

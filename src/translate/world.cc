@@ -744,6 +744,16 @@ const objects::Secret* World::find_secret(std::string_view namespace_name, std::
   return it == kinds_->secret_by_name.end() ? nullptr : it->second.get();
 }
 
+namespace {
+
+// For nobody but the proxies of its own namespace.
+bool is_private(const objects::DestinationRule& rule) {
+  return rule.export_to.size() == 1 &&
+         (rule.export_to.front() == "." || rule.export_to.front() == rule.meta.namespace_name);
+}
+
+}  // namespace
+
 std::vector<Ref<objects::DestinationRule>> World::destination_rules_for(
     std::string_view host, std::string_view service_namespace, std::string_view client,
     const objects::Labels& client_labels) const {
@@ -751,11 +761,12 @@ std::vector<Ref<objects::DestinationRule>> World::destination_rules_for(
   if (exact == kinds_->rules_by_host.end() && kinds_->wild_rules.empty()) return {};
   // The rules of one namespace that hold for the host: those of the most specific host, and of them those
   // with the first one's exportTo. A rule for some clients only goes before the rules for all.
-  const auto of_namespace = [&](std::string_view ns) {
+  const auto of_namespace = [&](std::string_view ns, bool private_only = false) {
     std::vector<Ref<objects::DestinationRule>> out;
     std::string chosen_host;
     const auto consider = [&](const Ref<objects::DestinationRule>& rule, const std::string& rule_host) {
       if (rule->meta.namespace_name != ns || !exported(rule->export_to, ns, client)) return;
+      if (private_only && !is_private(*rule)) return;
       if (rule->workload_selector && !rule->workload_selector->match_labels.empty() &&
           (ns != client || !objects::selects(rule->workload_selector->match_labels, client_labels))) {
         return;
@@ -786,9 +797,9 @@ std::vector<Ref<objects::DestinationRule>> World::destination_rules_for(
     return out;
   };
   const std::string& root = options().root_namespace;
-  if (client != root) {
-    if (auto rules = of_namespace(client); !rules.empty()) return rules;
-  }
+  // What the root namespace exports is for the whole mesh, and so comes last even for its own proxies; what
+  // it keeps to itself is meant for those.
+  if (auto rules = of_namespace(client, /*private_only=*/client == root); !rules.empty()) return rules;
   if (service_namespace != client || client == root) {
     if (auto rules = of_namespace(service_namespace); !rules.empty()) return rules;
   }

@@ -189,8 +189,8 @@ class World {
   const objects::Secret* find_secret(std::string_view namespace_name, std::string_view name) const;
 
   // DestinationRules that hold for `host` seen from `client`: client's namespace, then the service's, then
-  // the root namespace; the most specific host; several of one namespace are merged by the caller in this
-  // order.
+  // the root namespace (whose own proxies look there first only for rules that it exports to nobody else);
+  // the most specific host; several of one namespace are merged by the caller in this order.
   std::vector<std::shared_ptr<const objects::DestinationRule>> destination_rules_for(
       std::string_view host, std::string_view service_namespace, std::string_view client,
       const objects::Labels& client_labels) const;

@@ -21,6 +21,11 @@ TEST(SelectProtocol, app_protocol_beats_the_name_and_the_name_beats_the_port) {
   EXPECT_EQ(select_protocol("", "grpc-web-ui", 80, kTcp), Protocol::grpc_web);
   EXPECT_EQ(select_protocol("", "mongo", 1, kTcp), Protocol::mongo);
   EXPECT_EQ(select_protocol("", "http", 3306, kTcp), Protocol::http);
+  EXPECT_EQ(select_protocol("", "redis-cache", 80, kTcp), Protocol::redis);
+  EXPECT_EQ(select_protocol("", "mysql", 80, kTcp), Protocol::mysql);
+  EXPECT_EQ(select_protocol("", "https-api", 80, kTcp), Protocol::https);
+  EXPECT_EQ(select_protocol("", "tls-api", 80, kTcp), Protocol::tls);
+  EXPECT_EQ(select_protocol("", "udp-dns", 80, kTcp), Protocol::udp);
 }
 
 TEST(SelectProtocol, server_first_ports_are_tcp_and_the_rest_is_detected) {
@@ -131,6 +136,46 @@ spec: {host: web, exportTo: ["."]}
   EXPECT_THAT(names(web, "server", "istio-system"), ElementsAre("own", "own-more"))
       << "for clients of the root namespace the service's rule goes first";
   EXPECT_THAT(names("example.com", "x", "y"), IsEmpty());
+}
+
+TEST(World, what_the_root_namespace_exports_to_nobody_is_for_its_own_proxies_first) {
+  const auto world = world_from(R"(
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: own, namespace: server}
+spec: {host: web}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: private, namespace: istio-system}
+spec: {host: "*.server.svc.cluster.local", exportTo: ["."]}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: public, namespace: istio-system}
+spec: {host: web.server.svc.cluster.local}
+)");
+  const auto first = [&](std::string_view client) {
+    const auto rules = world->destination_rules_for("web.server.svc.cluster.local", "server", client, {});
+    return rules.empty() ? std::string() : rules.front()->meta.name;
+  };
+  EXPECT_EQ(first("istio-system"), "private");
+  EXPECT_EQ(first("client"), "own");
+}
+
+TEST(World, of_two_policies_for_one_scope_the_older_holds) {
+  const auto with = [](std::string_view ns) {
+    const auto policy = [&](std::string_view name, std::string_view created, std::string_view mode) {
+      return concat(
+          "\n---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: ", name,
+          ", namespace: ", ns, ", creationTimestamp: \"", created, "\"}\nspec: {mtls: {mode: ", mode, "}}\n");
+    };
+    return world_from(concat(policy("a", "2024-01-01T00:00:00Z", "DISABLE"),
+                             policy("b", "2023-01-01T00:00:00Z", "STRICT")))
+        ->mtls_mode("shop", {}, 80);
+  };
+  EXPECT_EQ(with("shop"), MtlsMode::strict);
+  EXPECT_EQ(with("istio-system"), MtlsMode::strict);
 }
 
 constexpr std::string_view kPods = R"(
@@ -259,7 +304,39 @@ TEST(WantsSidecar, follows_namespace_and_pod) {
        {{"sidecar.istio.io/inject", "true"}},
        {{"sidecar.istio.io/inject", "false"}},
        true},
+      {"annotation says no",
+       {{"istio-injection", "enabled"}},
+       {},
+       {},
+       {{"sidecar.istio.io/inject", "false"}},
+       false},
+      {"an annotation cannot ask", {}, {}, {}, {{"sidecar.istio.io/inject", "true"}}, false},
       {"revision", {{"istio.io/rev", "stable"}}, {}, {}, {}, true},
+      {"revision, pod says no",
+       {{"istio.io/rev", "stable"}},
+       {},
+       {{"sidecar.istio.io/inject", "false"}},
+       {},
+       false},
+      {"revision of the pod", {}, {}, {{"istio.io/rev", "stable"}}, {}, true},
+      {"revision of a pod that says no",
+       {},
+       {},
+       {{"istio.io/rev", "stable"}, {"sidecar.istio.io/inject", "false"}},
+       {},
+       false},
+      {"istio-injection beats a revision",
+       {{"istio-injection", "disabled"}, {"istio.io/rev", "stable"}},
+       {},
+       {},
+       {},
+       false},
+      {"and beats the pod's revision",
+       {{"istio-injection", "disabled"}},
+       {},
+       {{"istio.io/rev", "stable"}},
+       {},
+       false},
       {"linkerd namespace", {}, {{"linkerd.io/inject", "enabled"}}, {}, {}, true},
       {"linkerd pod", {}, {}, {}, {{"linkerd.io/inject", "enabled"}}, true},
       {"linkerd pod disabled",
@@ -275,6 +352,9 @@ TEST(WantsSidecar, follows_namespace_and_pod) {
     pod.meta.labels = c.labels;
     pod.meta.annotations = c.annotations;
     EXPECT_EQ(wants_sidecar(c.namespace_labels, c.namespace_annotations, pod), c.wanted) << c.name;
+    pod.meta.namespace_name = "kube-system";
+    EXPECT_FALSE(wants_sidecar(c.namespace_labels, c.namespace_annotations, pod)) << c.name;
+    pod.meta.namespace_name = "default";
     pod.spec.host_network = true;
     EXPECT_FALSE(wants_sidecar(c.namespace_labels, c.namespace_annotations, pod)) << c.name;
   }
