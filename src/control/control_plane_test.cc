@@ -422,7 +422,7 @@ TEST_F(ControlPlaneTest, pages_show_what_there_is) {
   const std::string metrics = page("/metrics").body;
   for (const char* name : {"pilot_xds{", "pilot_xds_pushes{", "pilot_proxy_convergence_time_bucket",
                            "citadel_server_root_cert_expiry_timestamp", "process_resident_memory_bytes",
-                           "pilot_services", "pilot_push_triggers{"}) {
+                           "pilot_services", "pilot_push_triggers{", "pilot_vservice_dup_domain"}) {
     EXPECT_THAT(metrics, HasSubstr(name));
   }
 }

@@ -27,16 +27,20 @@ Publisher::Publisher(io::Loop& loop, const Store& store, const RuntimeSource& ru
       runtime_(runtime),
       options_(std::move(options)),
       deferred_(loop, [this] { publish_now(); }),
-      validate_(loop,
-                [this] {
-                  if (world_) world_complaints_ = translate::validate(*world_);
-                  log_new_complaints();
-                }),
+      validate_(
+          loop,
+          [this] {
+            if (world_) world_complaints_ = translate::validate(*world_);
+            duplicate_hosts_.set(std::ranges::count(world_complaints_, "IST0109", &yaml::Complaint::code));
+            log_new_complaints();
+          }),
       metrics_(metrics),
       triggers_family_(registry.counter("pilot_push_triggers", "What made a new version.")),
       events_family_(registry.counter("pilot_k8s_cfg_events", "Objects that came, changed or went.")),
       services_(metrics.gauge(registry.gauge("pilot_services", "Services known."))),
       virtual_services_(metrics.gauge(registry.gauge("pilot_virt_services", "VirtualServices known."))),
+      duplicate_hosts_(metrics.gauge(
+          registry.gauge("pilot_vservice_dup_domain", "Hosts that an older VirtualService claims already."))),
       complaints_gauge_(
           metrics.gauge(registry.gauge("weft_complaints", "What is wrong with the configuration."))) {}
 

@@ -100,6 +100,7 @@ class Publisher {
   telemetry::Family events_family_;
   telemetry::Gauge& services_;
   telemetry::Gauge& virtual_services_;
+  telemetry::Gauge& duplicate_hosts_;
   telemetry::Gauge& complaints_gauge_;
 };
 
