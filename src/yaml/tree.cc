@@ -19,6 +19,14 @@ int count_lines(std::string_view text) {
   return static_cast<int>(std::count(text.begin(), text.end(), '\n'));
 }
 
+// Whether a text is UTF-16: it says so by its first two bytes, or each second byte of what begins it (which
+// is ASCII in any YAML or JSON of ours) is NUL.
+bool is_utf16(std::string_view text) {
+  if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) return true;
+  return text.size() >= 4 && ((text[0] != 0 && text[1] == 0 && text[2] != 0 && text[3] == 0) ||
+                              (text[0] == 0 && text[1] != 0 && text[2] == 0 && text[3] != 0));
+}
+
 // Where the line that many lines below the beginning starts; npos past the end.
 size_t offset_of_line(std::string_view text, int line) {
   size_t at = 0;
@@ -160,8 +168,7 @@ class Reader {
         remember(event.data.sequence_start.anchor, node);
         return true;
       case YAML_ALIAS_EVENT:
-        read_alias(as_view(event.data.alias.anchor), node, depth);
-        return true;
+        return read_alias(event, node, depth);
       default:
         stop(event.start_mark, "a value is missing here", "");
         return false;
@@ -289,25 +296,29 @@ class Reader {
   }
 
   // The alias stands for a copy of what its anchor marks. An anchor is known only when its node is
-  // complete, so nothing can contain itself.
-  void read_alias(std::string_view name, Node& node, int depth) {
+  // complete, so nothing can contain itself. What grows without bound ends the document: each further
+  // alias of it would say the same once more.
+  bool read_alias(const yaml_event_t& event, Node& node, int depth) {
+    const std::string_view name = as_view(event.data.alias.anchor);
     const auto found = anchors_.find(std::string(name));
     if (found == anchors_.end()) {
       complain(node, concat("*", printable(name, 40), " refers to an anchor that is not there"),
                concat("write &", printable(name, 40), " before what it means"));
-      return;
+      return true;
     }
     const size_t added = count_nodes(found->second);
     if (used_.alias_nodes + added > kMaxAliasNodes) {
-      complain(node, concat("aliases stand for more than ", kMaxAliasNodes, " values"), "write them out");
-      return;
+      stop(event.start_mark, concat("aliases stand for more than ", kMaxAliasNodes, " values"),
+           "write them out");
+      return false;
     }
     if (depth + height(found->second) > kMaxDepth) {
-      complain(node, concat("nested more than ", kMaxDepth, " levels deep"), "flatten it");
-      return;
+      stop(event.start_mark, concat("nested more than ", kMaxDepth, " levels deep"), "flatten it");
+      return false;
     }
     used_.alias_nodes += added;
     node = found->second;
+    return true;
   }
 
   void check_tag(const yaml_char_t* tag, const Node& node) {
@@ -357,7 +368,14 @@ class Reader {
       return "put text that has ':' in it in quotes";
     if (problem.find("did not find expected key") != std::string_view::npos)
       return "check this line's indentation";
-    return "";
+    if (problem.find("']'") != std::string_view::npos)
+      return "close the list with ']', or put a ',' between its items";
+    if (problem.find("'}'") != std::string_view::npos)
+      return "close the mapping with '}', or put a ',' between its fields";
+    if (problem.find("did not find expected '-'") != std::string_view::npos)
+      return "check this line's indentation: a list's items all begin in one column";
+    if (problem.find("unexpected end of stream") != std::string_view::npos) return "close the quotes";
+    return "check what stands before this place: indentation, quotes and brackets";
   }
 
   // Ends the document under way with an error; its root does not survive.
@@ -416,15 +434,22 @@ const Node* Node::find(std::string_view name) const {
 
 Documents parse(std::string_view text, std::string_view file) {
   Documents out;
-  if (text.size() > kMaxTextSize) {
+  const auto refuse = [&](int line, std::string cause, std::string next_step) {
     Document document;
     Complaint& complaint = document.complaints.emplace_back();
     complaint.file = file;
-    complaint.cause = concat(text.size(), " bytes are more than the ", kMaxTextSize, " that are read");
-    complaint.next_step = "split the file";
+    complaint.line = complaint.column = line;
+    complaint.cause = std::move(cause);
+    complaint.next_step = std::move(next_step);
     out.documents.push_back(std::move(document));
-    return out;
-  }
+    return std::move(out);
+  };
+  if (text.size() > kMaxTextSize)
+    return refuse(0, concat(text.size(), " bytes are more than the ", kMaxTextSize, " that are read"),
+                  "split the file");
+  if (is_utf16(text)) return refuse(1, "is UTF-16 text, and only UTF-8 is read", "save the file as UTF-8");
+  // Editors' mark of UTF-8.
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   int first_line = 1;
   Used used;
   for (int errors = 0; errors < kMaxSyntaxErrors; ++errors) {

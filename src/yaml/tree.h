@@ -67,6 +67,7 @@ struct Documents {
   std::vector<Document> documents;  // empty documents are left out
 };
 
+// UTF-8, with or without a byte order mark; UTF-16 is refused.
 Documents parse(std::string_view text, std::string_view file);
 
 // The only document of a text; its first complaint as an error otherwise.

@@ -65,7 +65,7 @@ TEST(Tree, a_syntax_error_costs_only_its_own_document) {
       complaints_of(documents),
       (std::vector<std::string>{
           "t.yaml:4:1: error: not YAML: did not find expected ',' or ']' while parsing a flow sequence that "
-          "begins on line 3",
+          "begins on line 3; close the list with ']', or put a ',' between its items",
           "t.yaml:7:5: error: not YAML: mapping values are not allowed in this context; put text that has "
           "': ' in it in quotes, or mend the indentation"}));
 }
@@ -115,9 +115,56 @@ TEST(Tree, bounds_what_aliases_add) {
     text += "]\n";
   }
   const auto complaints = complaints_of(parse(text, "t.yaml"));
-  ASSERT_FALSE(complaints.empty());
-  EXPECT_NE(complaints[0].find("aliases stand for more than 100000 values; write them out"),
-            std::string::npos);
+  EXPECT_EQ(complaints, (std::vector<std::string>{"t.yaml:5:45: error: aliases stand for more than 100000 "
+                                                  "values; write them out"}));
+}
+
+TEST(Tree, an_alias_bomb_costs_only_its_own_document) {
+  std::string text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
+  for (int i = 1; i < 12; ++i) {
+    text += concat("a", i, ": &a", i, " [");
+    for (int j = 0; j < 10; ++j) text += concat(j == 0 ? "" : ", ", "*a", i - 1);
+    text += "]\n";
+  }
+  const Documents documents = parse(text + "---\nb: 1\n", "t.yaml");
+  ASSERT_EQ(documents.documents.size(), 2u);
+  EXPECT_TRUE(documents.documents[0].root.is_null());
+  ASSERT_NE(documents.documents[1].root.find("b"), nullptr);
+}
+
+TEST(Tree, skips_the_byte_order_mark_of_utf8) {
+  const Node root = only("\xEF\xBB\xBFkind: Service\nname: a\n");
+  ASSERT_NE(root.find("kind"), nullptr);
+  EXPECT_EQ(root.find("kind")->key_column, 1);
+  EXPECT_EQ(root.find("kind")->line, 1);
+  EXPECT_NE(only("\xEF\xBB\xBF{\"kind\": \"Service\"}").find("kind"), nullptr);
+  EXPECT_TRUE(parse("\xEF\xBB\xBF", "t.yaml").documents.empty());
+}
+
+TEST(Tree, refuses_utf16_plainly) {
+  for (const std::string_view text :
+       {std::string_view("\xFF\xFEk\0i\0", 6), std::string_view("\xFE\xFF\0k\0i", 6),
+        std::string_view("k\0i\0", 4), std::string_view("\0k\0i", 4)}) {
+    EXPECT_EQ(complaints_of(parse(text, "t.yaml")),
+              (std::vector<std::string>{
+                  "t.yaml:1:1: error: is UTF-16 text, and only UTF-8 is read; save the file as UTF-8"}));
+  }
+}
+
+TEST(Tree, every_syntax_error_says_what_to_do) {
+  for (const std::string_view text :
+       {"a: [1, 2\nb: 1\n", "a: {b: 1\n", "a: 'b\n", "a: \"b\n", "a:\n  - b\n c: d\n", "a: b\n- c\n",
+        "a: x: y\n", "a:\n\tb: 1\n", "%YAML\n---\na: 1\n", "a: &\n", "a: @b\n"}) {
+    size_t count = 0;
+    for (const Document& document : parse(text, "t.yaml").documents) {
+      for (const Complaint& complaint : document.complaints) {
+        EXPECT_NE(complaint.next_step, "") << text << complaint.to_string();
+        EXPECT_GT(complaint.column, 0);
+        ++count;
+      }
+    }
+    EXPECT_EQ(count, 1u) << text;
+  }
 }
 
 TEST(Tree, bounds_the_depth_that_aliases_build) {
