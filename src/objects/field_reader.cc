@@ -103,7 +103,7 @@ void Reading::complain(Severity severity, int line, int column, std::string fiel
   complaint.line = line;
   complaint.column = column;
   complaint.subject = subject_;
-  complaint.field = std::move(field);
+  complaint.field = concat(place_, place_.empty() || field.empty() ? "" : ".", field);
   complaint.cause = std::move(problem.cause);
   complaint.next_step = std::move(problem.next_step);
   complaint.code = code;
@@ -231,6 +231,11 @@ bool FieldReader::expect(const Node& node, const FieldPath& path, Node::Kind kin
   const std::string_view wanted = kind == Node::Kind::mapping ? "a mapping" : "a list";
   std::string next_step;
   if (kind == Node::Kind::sequence && !node.is_null()) next_step = "begin each item with '- '";
+  if (kind == Node::Kind::mapping) {
+    next_step = path.above == nullptr && path.name.empty()
+                    ? "an object begins with apiVersion, kind and metadata"
+                    : "write its fields as 'name: value'";
+  }
   complain_at(node, path, {concat("is ", yaml::describe(node), ", where ", wanted, " is wanted"), next_step});
   return false;
 }
@@ -238,7 +243,8 @@ bool FieldReader::expect(const Node& node, const FieldPath& path, Node::Kind kin
 std::optional<std::string> FieldReader::take_text(const Node& node, const FieldPath& path,
                                                   const TextCheck& check) {
   if (!node.is_scalar()) {
-    complain_at(node, path, {concat("is ", yaml::describe(node), ", where text is wanted"), ""});
+    complain_at(node, path,
+                {concat("is ", yaml::describe(node), ", where text is wanted"), "write one value"});
     return std::nullopt;
   }
   if (yaml::scalar_type(node) != yaml::ScalarType::text) {
@@ -294,7 +300,9 @@ bool FieldReader::boolean(std::string_view name, std::optional<bool>& out) {
 std::optional<int64_t> FieldReader::take_integer(const Node& node, const FieldPath& path,
                                                  Range<int64_t> range) {
   if (!node.is_scalar()) {
-    complain_at(node, path, {concat("is ", yaml::describe(node), ", where a number is wanted"), ""});
+    complain_at(node, path,
+                {concat("is ", yaml::describe(node), ", where a number is wanted"),
+                 range.rule.empty() ? "write a number" : std::string(range.rule)});
     return std::nullopt;
   }
   const auto value = yaml::as_integer(node);

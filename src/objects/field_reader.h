@@ -50,6 +50,8 @@ class Reading {
 
   // "VirtualService default/reviews": of the complaints from here on.
   void set_subject(std::string subject) { subject_ = std::move(subject); }
+  // Where in its document the object stands, if it is not the whole of it: "items[1]" of a List.
+  void set_place(std::string place) { place_ = std::move(place); }
   void set_kind(std::string kind) { kind_ = std::move(kind); }
   void set_default_namespace(std::string name) { namespace_ = std::move(name); }
   const std::string& namespace_name() const { return namespace_; }
@@ -66,6 +68,7 @@ class Reading {
   std::string file_;
   std::string kind_;
   std::string subject_;
+  std::string place_;
   std::string namespace_;
   std::vector<Complaint>& out_;
   int errors_ = 0;

@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "base/strings.h"
+#include "objects/locate.h"
 #include "objects/readers.h"
 
 namespace weft::objects {
@@ -170,19 +171,6 @@ void read_meta(FieldReader& fields, const KindReader& kind, ObjectMeta& out) {
                  "finalizers", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds"});
 }
 
-// What to call the object in complaints, before anything about it is known to be right.
-std::string subject_of(const Node& root, std::string_view kind, bool in_cluster) {
-  const Node* meta = root.find("metadata");
-  const auto text_of = [&](std::string_view name, std::string_view otherwise) {
-    const Node* node = meta == nullptr ? nullptr : meta->find(name);
-    return node != nullptr && node->is_scalar() && !node->text.empty() ? printable(node->text, 80)
-                                                                       : std::string(otherwise);
-  };
-  const std::string name = text_of("name", "(no name)");
-  if (in_cluster) return concat(kind, ' ', name);
-  return concat(kind, ' ', text_of("namespace", "default"), '/', name);
-}
-
 class TextLoader {
  public:
   TextLoader(std::string_view file, Loaded& out) : file_(file), out_(out) {}
@@ -193,7 +181,7 @@ class TextLoader {
   void read(yaml::Document document) {
     const bool broken = yaml::any_error(document.complaints);
     subject_.clear();
-    if (!document.root.is_null()) read_node(document.root, broken);
+    if (!document.root.is_null()) read_node(document.root, broken, "");
     for (Complaint& complaint : document.complaints) {
       complaint.subject = subject_;
       out_.complaints.push_back(std::move(complaint));
@@ -201,10 +189,12 @@ class TextLoader {
   }
 
  private:
-  void read_node(const Node& root, bool broken) {
+  // `place` is where in its document the object stands: empty, or "items[1]".
+  void read_node(const Node& root, bool broken, const std::string& place) {
     if (const Node* kind = root.find("kind"); kind != nullptr && kind->text == "List")
-      return read_list(root, broken);
+      return read_list(root, broken, place);
     Reading reading(std::string(file_), "", out_.complaints);
+    reading.set_place(place);
     auto object = read_object_at(root, reading);
     untold_ += reading.untold();
     errors_ += reading.errors();
@@ -212,15 +202,23 @@ class TextLoader {
   }
 
   // What `kubectl get -o yaml` writes.
-  void read_list(const Node& root, bool broken) {
+  void read_list(const Node& root, bool broken, const std::string& place) {
     const Node* items = root.find("items");
     if (items == nullptr || !items->is_sequence()) {
       Reading reading(std::string(file_), "List", out_.complaints);
-      reading.complain(Complaint::Severity::error, root.line, root.column, "items",
-                       {"a List has none", "list objects"});
+      reading.set_place(place);
+      reading.set_subject("List");
+      const Node& where = items == nullptr || items->is_null() ? root : *items;
+      reading.complain(Complaint::Severity::error, where.line, where.column, "items",
+                       {items == nullptr || items->is_null()
+                            ? "is required in a List"
+                            : concat("is ", yaml::describe(*items), ", where a list of objects is wanted"),
+                        "write each object below items, begun with '- '"});
       return;
     }
-    for (const Node& item : items->children) read_node(item, broken);
+    size_t index = 0;
+    for (const Node& item : items->children)
+      read_node(item, broken, concat(place, place.empty() ? "" : ".", "items[", index++, "]"));
   }
 
   std::optional<Object> read_object_at(const Node& root, Reading& reading) {
@@ -232,7 +230,7 @@ class TextLoader {
     std::string kind_text;
     fields.text("apiVersion", api_version);
     fields.text("kind", kind_text);
-    subject_ = subject_of(root, kind_text.empty() ? "object" : kind_text, kind_text == "Namespace");
+    subject_ = subject_of(root);
     reading.set_subject(subject_);
     fields.require("apiVersion", "write it like v1 or networking.istio.io/v1");
     fields.require("kind", "write it like Service or VirtualService");
@@ -303,6 +301,7 @@ Loaded load_text(std::string_view text, std::string_view file) {
   out.complaints = std::move(read.complaints);
   std::map<ObjectKey, const ObjectMeta*> seen;
   take_distinct(std::move(read.objects), seen, out);
+  locate(out.complaints, file, text);
   sort_complaints(out.complaints);
   if (loader.untold() > 0) {
     Complaint more;

@@ -252,6 +252,41 @@ TEST(Load, a_limit_of_zero_is_not_written) {
   EXPECT_EQ(rule.traffic_policy->outlier_detection->consecutive_5xx_errors, 0u);  // off, and not 5
 }
 
+TEST(Load, mirrors_are_read_in_both_forms) {
+  const auto rule = read_spec<VirtualService>(
+      "networking.istio.io/v1", "VirtualService",
+      "{hosts: [a], http: [{match: [{uri: {prefix: /a}}], route: [{destination: {host: a}}], mirror: {host: "
+      "b, "
+      "subset: v2}, mirrorPercentage: {value: 12.5}}, {match: [{uri: {prefix: /b}}], route: [{destination: "
+      "{host: "
+      "a}}], mirrors: [{destination: {host: c}}, {destination: {host: d}, percentage: {value: 1}}]}, {route: "
+      "[{destination: {host: a}}], mirror: {host: b}}]}");
+  ASSERT_EQ(rule.http[0].mirrors.size(), 1u);
+  EXPECT_EQ(rule.http[0].mirrors[0].destination.subset, "v2");
+  EXPECT_EQ(rule.http[0].mirrors[0].percent, 12.5);
+  ASSERT_EQ(rule.http[1].mirrors.size(), 2u);
+  EXPECT_EQ(rule.http[1].mirrors[0].percent, 100);  // where none is written
+  EXPECT_EQ(rule.http[1].mirrors[1].percent, 1);
+  EXPECT_EQ(rule.http[2].mirrors[0].percent, 100);
+}
+
+TEST(Load, a_mirror_without_effect_is_warned_about) {
+  const auto warnings = [](std::string_view route) {
+    const Loaded loaded = load_text(concat("apiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+                                           "metadata: {name: x}\nspec: {hosts: [a], http: [{",
+                                           route, "}]}\n"),
+                                    "t.yaml");
+    EXPECT_EQ(loaded.objects.size(), 1u) << all_of(loaded);
+    return loaded.complaints.size() == 1
+               ? concat(loaded.complaints[0].field, ": ", loaded.complaints[0].cause)
+               : all_of(loaded);
+  };
+  EXPECT_EQ(warnings("route: [{destination: {host: a}}], mirrorPercentage: {value: 5}"),
+            "spec.http[0].mirrorPercentage: has no effect without mirror");
+  EXPECT_EQ(warnings("redirect: {uri: /b}, mirror: {host: b}"),
+            "spec.http[0].mirror: copies nothing: only requests of a route are copied");
+}
+
 TEST(Load, headless_is_a_service_without_address) {
   const auto service = read_spec<Service>("v1", "Service", "{clusterIP: None, selector: {app: a}}");
   EXPECT_TRUE(service.headless);
@@ -321,7 +356,7 @@ TEST(Load, keeps_secret_values_out_of_complaints) {
   EXPECT_EQ(all_of(loaded).find("hush"), std::string::npos);
 }
 
-TEST(Load, the_oldest_wins_then_the_name) {
+TEST(Load, the_oldest_wins_then_the_name_then_the_namespace) {
   ObjectMeta a{.name = "a", .namespace_name = "z"};
   ObjectMeta b{.name = "b", .namespace_name = "a"};
   EXPECT_TRUE(older(a, b));
@@ -330,6 +365,9 @@ TEST(Load, the_oldest_wins_then_the_name) {
   EXPECT_TRUE(older(b, a));  // an object of a file has no time of creation
   b.created = WallTime(6s);
   EXPECT_TRUE(older(a, b));
+  b.created = a.created;
+  b.name = a.name;
+  EXPECT_TRUE(older(b, a)) << "of one age and name the first by namespace";
 }
 
 TEST(Load, a_selector_needs_every_label) {

@@ -11,11 +11,6 @@ namespace {
 // A value that ends with '*' is the beginning of a value.
 constexpr Unsupported kUnsupported[] = {
     {"VirtualService", "spec.http.delegate", "", "write the delegate's routes here"},
-    {"VirtualService", "spec.http.mirror", "", ""},
-    {"VirtualService", "spec.http.mirrors", "", ""},
-    {"VirtualService", "spec.http.mirrorPercent", "", ""},
-    {"VirtualService", "spec.http.mirrorPercentage", "", ""},
-    {"VirtualService", "spec.http.mirror_percent", "", ""},
     {"VirtualService", "spec.http.corsPolicy", "", "let the application answer preflight requests"},
     {"VirtualService", "spec.http.fault.delay.exponentialDelay", "", "use fixedDelay"},
     {"VirtualService", "spec.http.fault.abort.http2Error", "", "use httpStatus or grpcStatus"},

@@ -267,8 +267,21 @@ void read_mirrors(FieldReader& fields, std::vector<HttpMirror>& out) {
     }
   }
   read_percentage(fields, "mirrorPercentage", single.percent);
-  if (has_single) out.push_back(std::move(single));
+  if (has_single) {
+    single.single = true;
+    out.push_back(std::move(single));
+  }
   fields.at_most_one_of({"mirror", "mirrors"});
+  for (const std::string_view share : {"mirrorPercentage", "mirrorPercent", "mirror_percent"}) {
+    if (fields.has(share) && !has_single)
+      fields.warning(share, "has no effect without mirror",
+                     fields.has("mirrors") ? "write percentage in each item of mirrors" : "write mirror");
+  }
+  for (const std::string_view name : {"mirror", "mirrors"}) {
+    if (fields.has(name) && !fields.has("route"))
+      fields.warning(name, "copies nothing: only requests of a route are copied",
+                     "write route, or remove it");
+  }
 }
 
 void read_cors(FieldReader& fields, CorsPolicy& out) {

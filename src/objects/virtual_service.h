@@ -109,6 +109,7 @@ struct HttpFault {
 struct HttpMirror {
   Destination destination;
   double percent = 100;
+  bool single = false;  // written as mirror, not as an item of mirrors
 };
 
 struct CorsPolicy {

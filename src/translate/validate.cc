@@ -158,8 +158,11 @@ class Validation {
                           rule.line);
       }
       for (size_t j = 0; j < rule.mirrors.size(); ++j) {
-        check_destination(about, rule.mirrors[j].destination, concat(field, ".mirrors[", j, "].destination"),
-                          rule.line);
+        const auto& mirror = rule.mirrors[j];
+        check_destination(
+            about, mirror.destination,
+            mirror.single ? concat(field, ".mirror") : concat(field, ".mirrors[", j, "].destination"),
+            rule.line);
       }
     }
     check_reachable(about, vs);
