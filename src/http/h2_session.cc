@@ -34,23 +34,23 @@ constexpr nghttp2_mem kMemory = {
     .realloc = [](void* block, size_t size, void*) noexcept { return std::realloc(block, size); },
 };
 
-// Fields whose value hardly comes twice. In the compression table they would push out those that do, and each
-// of them would be compared with all before it: they are sent as literals that are not to be indexed.
-bool is_new_each_time(std::string_view name) {
+// Fields whose value hardly comes twice, each by a bit of its own; 0 for all others. In the compression table
+// they would push out those that do come again, and each of them would be compared with all before it.
+uint8_t new_each_time(std::string_view name) {
+  const auto is = [name](std::string_view known) { return equal_ignoring_case(name, known); };
   switch (name.size()) {
     case 2:
-      return equal_ignoring_case(name, "b3");
+      return is("b3") ? 1 : 0;
     case 11:
-      return equal_ignoring_case(name, "traceparent") || equal_ignoring_case(name, "x-b3-spanid");
+      return is("traceparent") ? 2 : is("x-b3-spanid") ? 4 : 0;
     case 12:
-      return equal_ignoring_case(name, "x-request-id") || equal_ignoring_case(name, "x-b3-traceid") ||
-             equal_ignoring_case(name, "grpc-timeout");
+      return is("x-request-id") ? 8 : is("x-b3-traceid") ? 16 : is("grpc-timeout") ? 32 : 0;
     case 16:
-      return equal_ignoring_case(name, "x-correlation-id");
+      return is("x-correlation-id") ? 64 : 0;
     case 17:
-      return equal_ignoring_case(name, "x-b3-parentspanid");
+      return is("x-b3-parentspanid") ? 128 : 0;
     default:
-      return false;
+      return 0;
   }
 }
 
@@ -138,10 +138,21 @@ struct H2Session::Stream {
 struct H2Session::Fields {
   std::vector<nghttp2_nv> pairs;
   std::deque<std::string> owned;
+  // Of the fields that are new each time, those that went into the table: their names are a byte there.
+  uint8_t introduced = 0;
+  uint32_t sections = 0;
 
   void clear() {
     pairs.clear();
     owned.clear();
+    if (++sections % 256 == 0) introduced = 0;  // others may have pushed them out
+  }
+  // The first of a name is indexed for the name's sake; those after it are literals that never are.
+  bool stays_out_of_table(std::string_view name) {
+    const uint8_t bit = new_each_time(name);
+    const bool known = (introduced & bit) != 0;
+    introduced |= bit;
+    return known;
   }
   std::string_view own(std::string text) { return owned.emplace_back(std::move(text)); }
   void add(std::string_view name, std::string_view value, bool never_index = false) {
@@ -171,7 +182,7 @@ struct H2Session::Fields {
         }
         value = own(std::string(trim(clean)));
       }
-      add(field.name, value, field.never_index || is_new_each_time(field.name));
+      add(field.name, value, field.never_index || stays_out_of_table(field.name));
     }
   }
   void add_length(uint64_t length) {
