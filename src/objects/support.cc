@@ -18,12 +18,16 @@ constexpr Unsupported kUnsupported[] = {
      "there is no JWT verification yet"},
     {"VirtualService", "spec.http.match.withoutHeaders", "@request.auth.claims*",
      "there is no JWT verification yet"},
+    {"VirtualService", "spec.http.match.statPrefix", "",
+     "leave it out: istio_requests_total counts by source and destination"},
     {"VirtualService", "spec.tcp.match.sourceSubnet", "", "use sourceLabels"},
 
     {"DestinationRule", "spec.workloadSelector", "", "leave it out: the rule then holds for every client"},
     {"DestinationRule", "*.trafficPolicy.tunnel", "", ""},
     {"DestinationRule", "*.trafficPolicy.proxyProtocol", "", ""},
     {"DestinationRule", "*.trafficPolicy.retryBudget", "", "use connectionPool.http.maxRetries"},
+    {"DestinationRule", "*.connectionPool.http.http2KeepAlive", "", "use connectionPool.tcp.tcpKeepalive"},
+    {"DestinationRule", "*.consistentHash.httpCookie.attributes", "", ""},
     {"DestinationRule", "*.loadBalancer.localityLbSetting", "", ""},
     {"DestinationRule", "*.loadBalancer.zoneAwareLbSetting", "", ""},
     {"DestinationRule", "*.loadBalancer.warmup", "", ""},
@@ -45,6 +49,7 @@ constexpr Unsupported kUnsupported[] = {
      "use PASSTHROUGH and a VirtualService with tls routes"},
 
     {"ServiceEntry", "spec.workloadSelector", "", "list the endpoints"},
+    {"ServiceEntry", "spec.endpoints.network", "", "leave it out: the mesh is one network"},
     {"ServiceEntry", "spec.resolution", "DYNAMIC_DNS", "name each host and use DNS"},
 
     {"AuthorizationPolicy", "spec.targetRef", "", "use selector"},
