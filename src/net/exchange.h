@@ -123,6 +123,8 @@ class ClientExchange : public Exchange {
   // True where a connection that had served before closed without a byte of answer: most likely it was closed
   // while our request was on its way. An idempotent request may be sent again on another connection.
   virtual bool connection_reused_and_closed() const = 0;
+  // Our end of the connection; nullopt once that is gone.
+  virtual std::optional<SocketAddress> local_address() const = 0;
 };
 
 }  // namespace weft::net

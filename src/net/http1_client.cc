@@ -29,6 +29,9 @@ class Http1Client::Http1Exchange final : public ClientExchange {
   http::Response& response() override { return response_; }
   void accept_head() override;
   bool provably_unprocessed() const override { return failed_ && unsent_; }
+  std::optional<SocketAddress> local_address() const override {
+    return connection_ ? std::optional(connection_->local_address()) : std::nullopt;
+  }
   bool connection_reused_and_closed() const override { return failed_ && reused_ && closed_silently_; }
 
  private:

@@ -89,6 +89,7 @@ class Http2Client::StreamExchange final : public Http2Exchange<ClientExchange>, 
     release();
   }
   bool provably_unprocessed() const override { return failed_ && unprocessed_; }
+  std::optional<SocketAddress> local_address() const override { return client_->local_address(); }
   bool connection_reused_and_closed() const override { return false; }
 
   void on_head(http::Response&& head, bool end) {

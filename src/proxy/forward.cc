@@ -484,10 +484,12 @@ io::Task<Forward::Attempt> Forward::try_once(std::shared_ptr<balance::Host> host
     backend = std::move(*lent);
   }
   const EventsTo backend_events(*backend, wake_);
+  recording_.record.upstream_local = backend->local_address();
   if (!recording_.record.request_sent) recording_.record.request_sent = recording_.since_start();
   if (!end) {
     if (!upload_) {
       upload_.emplace(client_, *backend);
+      if (recording_.record.grpc) upload_->count_messages();
       if (retry_ != nullptr || !action_.mirrors.empty()) upload_->keep_for_replay(kReplayLimit);
     } else {
       upload_->restart(*backend);
@@ -594,6 +596,7 @@ io::Task<void> Forward::relay(net::ClientExchange& backend, http::Response head)
   client_.send_head(sent, end);
   recording_.record.response_sent = recording_.since_start();
   BodyPump download(backend, client_);
+  if (recording_.record.grpc) download.count_messages();
   if (end) {
     recording_.record.bytes_received = upload_ ? upload_->bytes() : 0;
     co_return;
@@ -609,6 +612,8 @@ io::Task<void> Forward::relay(net::ClientExchange& backend, http::Response head)
     if (upload_) upload_->pump();
     if (download.bytes() + (upload_ ? upload_->bytes() : 0) != moved) last_activity_ = loop_.now();
     recording_.record.bytes_sent = download.bytes();
+    recording_.record.response_messages = download.messages();
+    recording_.record.request_messages = upload_ ? upload_->messages() : 0;
     recording_.record.bytes_received = upload_ ? upload_->bytes() : 0;
 
     if (down == BodyPump::State::done &&

@@ -25,6 +25,18 @@ telemetry::RequestRecord begin_record(const Connection& connection) {
   return record;
 }
 
+// As Envoy counts a head: names and values, those of the start line by their HTTP/2 names.
+uint64_t head_bytes(const http::Request& request) {
+  const auto field = [](std::string_view name, std::string_view value) {
+    return value.empty() ? 0 : name.size() + value.size();
+  };
+  return request.headers.text_size() + field(":method", request.method) + field(":path", request.path) +
+         field(":authority", request.authority) + field(":scheme", request.scheme);
+}
+uint64_t head_bytes(const http::Response& response) {
+  return response.headers.text_size() + std::string_view(":status200").size();
+}
+
 // The client broke the protocol, for which Envoy has a flag; a Host that is missing is a good message that
 // cannot be routed, a head that did not come in time a slow one, and who hangs up breaks nothing.
 std::optional<Flag> flag_of(const net::Refusal& refusal) {
@@ -51,6 +63,7 @@ Recording::Recording(Connection& connection, net::ServerExchange& client)
   record.request = &request;
   record.version = request.version;
   record.grpc = http::is_grpc(request.headers);
+  record.request_header_bytes = head_bytes(request);
   counts_.requests_total->add(1);
   counts_.requests_active->add(1);
   ++connection.requests;
@@ -105,6 +118,7 @@ void Recording::answered(Outcome outcome) {
 
 void Recording::response(http::Response head) {
   response_ = std::move(head);
+  record.response_header_bytes = head_bytes(response_);
   record.response = &response_;
   record.response_code = response_.status;
   record.response_code_details = "via_upstream";

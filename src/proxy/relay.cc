@@ -1,6 +1,25 @@
 #include "proxy/relay.h"
 
+#include <algorithm>
+
 namespace weft::proxy {
+
+void GrpcMessageCount::pass(Bytes body) {
+  while (!body.empty()) {
+    if (left_ > 0) {
+      const auto count = static_cast<size_t>(std::min<uint64_t>(left_, body.size()));
+      left_ -= count;
+      body = body.subspan(count);
+      continue;
+    }
+    prefix_[prefix_size_++] = static_cast<uint8_t>(body[0]);
+    body = body.subspan(1);
+    if (prefix_size_ < sizeof prefix_) continue;
+    prefix_size_ = 0;
+    ++messages_;
+    left_ = uint64_t{prefix_[1]} << 24 | uint64_t{prefix_[2]} << 16 | uint64_t{prefix_[3]} << 8 | prefix_[4];
+  }
+}
 
 void BodyPump::restart(net::Exchange& to) {
   to_ = &to;
@@ -39,6 +58,7 @@ BodyPump::State BodyPump::pump() {
             replay_.release();
           }
         }
+        if (grpc_) grpc_->pass(data.first(taken));
         bytes_ += taken;
         from_->consume(taken);
         if (taken < data.size()) return state_;

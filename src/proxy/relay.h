@@ -14,12 +14,26 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "base/bytes.h"
 #include "http/headers.h"
 #include "net/exchange.h"
 
 namespace weft::proxy {
+
+// The messages of a gRPC body, told by their length prefixes as it passes.
+class GrpcMessageCount {
+ public:
+  void pass(Bytes body);
+  uint64_t messages() const { return messages_; }
+
+ private:
+  uint8_t prefix_[5] = {};
+  size_t prefix_size_ = 0;
+  uint64_t left_ = 0;  // of the message that is passing
+  uint64_t messages_ = 0;
+};
 
 class BodyPump {
  public:
@@ -32,6 +46,9 @@ class BodyPump {
   // Both outlive the pump.
   BodyPump(net::Exchange& from, net::Exchange& to) : from_(&from), to_(&to) {}
 
+  // The body is gRPC's: its messages are counted.
+  void count_messages() { grpc_.emplace(); }
+  uint64_t messages() const { return grpc_ ? grpc_->messages() : 0; }
   // Keeps what is sent, up to `limit` bytes, so that the message can be sent again.
   void keep_for_replay(size_t limit) { replay_limit_ = limit; }
   // The body so far is whole in replay(), so it may be sent to another backend.
@@ -54,6 +71,7 @@ class BodyPump {
   State state_ = State::running;
   uint64_t bytes_ = 0;
   const http::Headers* trailers_ = nullptr;
+  std::optional<GrpcMessageCount> grpc_;
   Buffer replay_;
   size_t replay_limit_ = 0;
   size_t replayed_ = 0;

@@ -101,7 +101,11 @@ class TcpRecording {
   }
   ~TcpRecording() {
     record.duration = connection_.worker.loop().now() - start_;
-    if (opened_) {
+    // One that reached no backend came and went with the flags that say why.
+    if (!opened_ && !record.flags.none()) {
+      opened(nullptr, record.flags);
+      if (opened_) metrics_->connection_closed(record.flags);
+    } else if (opened_) {
       metrics_->tcp_bytes(record.bytes_received - told_received_, record.bytes_sent - told_sent_);
       metrics_->connection_closed(record.flags);
     }
@@ -114,10 +118,10 @@ class TcpRecording {
   std::string cluster_name, failure;
   std::shared_ptr<BackendCluster> cluster;
 
-  void opened(balance::Host* host) {
+  void opened(balance::Host* host, const telemetry::Flags& flags = {}) {
     if (!connection_.chain->reports_metrics && !connection_.chain->model->istio_stats) return;
     metrics_ = peer_metrics(connection_, cluster.get(), host, "");
-    metrics_->connection_opened();
+    metrics_->connection_opened(flags);
     opened_ = true;
   }
   void report_bytes() {
@@ -219,6 +223,7 @@ io::Task<void> serve_tcp(std::unique_ptr<io::Stream> client, Connection& connect
     cluster.report(*host, balance::AttemptResult::local_origin_failure);
     if (attempt >= 2 || cluster.model().discovery == model::Discovery::original_dst) {
       recording.failed(Flag::upstream_connection_failure, "", connected.error().text);
+      recording.record.flags.set(Flag::upstream_retry_limit_exceeded);  // Envoy's for TCP too
       client->abort();
       co_return;
     }

@@ -161,7 +161,7 @@ void PeerMetrics::record(const RequestRecord& record) {
   }
 }
 
-void PeerMetrics::connection_opened() { tcp_series({}).opened->add(1); }
+void PeerMetrics::connection_opened(const Flags& flags) { tcp_series(flags).opened->add(1); }
 
 void PeerMetrics::tcp_bytes(uint64_t received, uint64_t sent) {
   TcpSeries& series = tcp_series({});

@@ -48,7 +48,7 @@ class PeerMetrics {
   // An HTTP or gRPC request that ended.
   void record(const RequestRecord& record);
   // TCP
-  void connection_opened();
+  void connection_opened(const Flags& flags = {});
   // Bytes since the last call; called every few seconds and at the end.
   void tcp_bytes(uint64_t received, uint64_t sent);
   void connection_closed(const Flags& flags);
