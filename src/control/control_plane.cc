@@ -223,14 +223,21 @@ bool ControlPlane::everybody_trusts() const {
     return roots != secrets.end() && roots->second.state == SentResource::State::accepted &&
            roots->second.resource == authority_->roots();
   };
+  // A gRPC client's roots come from an agent of its own, if it has any.
+  std::vector<const Connection*> proxies_connected;
+  for (const Connection* connection : ads_.connections()) {
+    if (!connection->node.grpc_client) proxies_connected.push_back(connection);
+  }
   size_t proxies = 0;
   for (const auto& workload : world->workloads()) {
     if (!workload->sidecar && !workload->gateway) continue;
     ++proxies;
-    const Connection* connection = ads_.find(concat(workload->name, ".", workload->namespace_name));
-    if (connection == nullptr || !acknowledged(*connection)) return false;
+    const std::string id = concat(workload->name, ".", workload->namespace_name);
+    const bool connected = std::ranges::any_of(
+        proxies_connected, [&](const Connection* connection) { return connection->node.short_id() == id; });
+    if (!connected) return false;
   }
-  return proxies > 0 && std::ranges::all_of(ads_.connections(), [&](const Connection* connection) {
+  return proxies > 0 && std::ranges::all_of(proxies_connected, [&](const Connection* connection) {
            return acknowledged(*connection);
          });
 }

@@ -154,6 +154,9 @@ struct Listener {
   std::vector<FilterChain> chains;
   std::optional<FilterChain> default_chain;
   std::vector<AccessLog> access_logs;  // connections that met no chain
+  // Not empty: an api_listener. A gRPC client library that was told to reach `name` takes its routes by RDS
+  // of this name, and nothing else here means anything. weftd sends such, weft-proxy refuses them.
+  std::string api_routes;
   bool operator==(const Listener&) const = default;
 };
 

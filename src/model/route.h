@@ -106,6 +106,8 @@ struct ForwardAction {
   Duration timeout = Duration::zero();       // zero: none. xDS's unset default of 15 s is filled in by wire
   std::optional<Duration> idle_timeout;      // overrides the connection manager's stream idle timeout
   std::optional<Duration> max_grpc_timeout;  // set: grpc-timeout is obeyed, capped by it (zero: no cap)
+  // A gRPC client library's own form of `timeout`, which it does not read. weft-proxy refuses it.
+  std::optional<Duration> max_stream_duration;
   std::optional<RetryPolicy> retry;
   std::vector<Mirror> mirrors;
   std::vector<HashPolicy> hash_policies;

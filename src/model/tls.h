@@ -17,6 +17,8 @@ struct SecretRef {
     ads,       // an SDS resource of that name from the control plane ("kubernetes://web-tls")
     files,     // paths below; read again when they change
     inline_,   // PEM text below
+    provider,  // a gRPC client library's certificate provider "default"; weftd sends it, weft-proxy refuses
+               // it
   };
   Source source = Source::none;
   std::string name;

@@ -1,7 +1,8 @@
 // The specification of translation: test/golden/translate/<case>/in.yaml gives out.txt.
 //
 // The first comments of in.yaml say what is asked: "# proxy: default/client" (any number; "stock" after it
-// for an Envoy without Istio's filters), "# option: registry_only". WEFT_UPDATE_GOLDEN=1 writes what is.
+// for an Envoy without Istio's filters, "grpc" for a gRPC client library), "# option: registry_only".
+// WEFT_UPDATE_GOLDEN=1 writes what is.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -51,6 +52,8 @@ std::string translate_case(const std::string& text) {
       id.stock_envoy = true;
       name.remove_suffix(6);
     }
+    const bool grpc = name.ends_with(" grpc");
+    if (grpc) name.remove_suffix(5);
     const size_t slash = name.find('/');
     const auto workload = world->find_workload(name.substr(0, slash), name.substr(slash + 1));
     EXPECT_TRUE(workload) << "no pod " << name;
@@ -58,7 +61,12 @@ std::string translate_case(const std::string& text) {
     const bool stock = id.stock_envoy;
     id = proxy_of(*workload);
     id.stock_envoy = stock;
-    out += concat("==== ", name, id.kind == ProxyId::Kind::gateway ? " (gateway)" : "", "\n");
+    if (grpc) id.kind = ProxyId::Kind::grpc_client;
+    out += concat("==== ", name,
+                  id.kind == ProxyId::Kind::gateway ? " (gateway)"
+                  : grpc                            ? " (gRPC client)"
+                                                    : "",
+                  "\n");
     out += print(translator.translate(world, id).snapshot);
   }
   return out;

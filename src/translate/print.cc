@@ -202,6 +202,8 @@ std::string secret_text(const model::SecretRef& ref) {
                     ref.key, ref.ca.empty() ? "" : " ", ref.ca);
     case Source::inline_:
       return "inline";
+    case Source::provider:
+      return concat("provider ", ref.name);
   }
   return "";
 }
@@ -321,7 +323,9 @@ void print_forward(const model::ForwardAction& action, Lines& out) {
     out.add("rewrite regex ", action.regex_rewrite->pattern(), " to ", action.regex_substitution);
   if (!action.host_rewrite.empty()) out.add("host ", action.host_rewrite);
   if (action.timeout.count()) out.add("timeout ", duration(action.timeout));
-  if (action.max_grpc_timeout != action.timeout) {
+  if (action.max_stream_duration) {
+    out.add("stream lasts at most ", duration(*action.max_stream_duration));
+  } else if (action.max_grpc_timeout != action.timeout) {
     out.add("grpc timeout ",
             action.max_grpc_timeout ? duration(*action.max_grpc_timeout) : std::string("ignored"));
   }
@@ -464,6 +468,10 @@ void print_chain(const model::FilterChain& chain, std::string_view title, Lines&
 }
 
 void print_listener(const model::Listener& listener, Lines& out) {
+  if (!listener.api_routes.empty()) {
+    out.add("listener ", listener.name, " of a gRPC client, routes ", listener.api_routes);
+    return;
+  }
   std::string traits;
   const auto trait = [&traits](bool is, std::string_view name) {
     if (is) append_to(traits, concat(", ", name));

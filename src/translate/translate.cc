@@ -7,6 +7,7 @@
 
 #include "translate/clusters.h"
 #include "translate/gateway.h"
+#include "translate/grpc_client.h"
 #include "translate/inbound.h"
 #include "translate/memo.h"
 #include "translate/names.h"
@@ -45,6 +46,7 @@ struct Translator::Cache {
 
   void enter(const std::shared_ptr<const World>& next);
   std::shared_ptr<const Outbound> outbound(const Client& client, bool stock_envoy);
+  std::shared_ptr<const Outbound> grpc_client(const Client& client);
   void add_clusters(const Client& client, const std::string& scope, const std::vector<ServiceRef>& services,
                     Outbound& out);
   void add_routes(const Client& client, const std::string& scope, const Visible& visible, Outbound& out);
@@ -206,6 +208,31 @@ std::shared_ptr<const Outbound> Translator::Cache::outbound(const Client& client
   return view = std::move(made);
 }
 
+std::shared_ptr<const Outbound> Translator::Cache::grpc_client(const Client& client) {
+  const std::string scope =
+      concat("grpc/", client.namespace_name, "/", world->client_signature(client.labels), "/");
+  auto& view = views[scope];
+  if (view) return view;
+  auto made = std::make_shared<Outbound>();
+  // Made anew for each world, once for all such clients of a namespace, and compared.
+  MemoKey key;
+  key.add(world.get());
+  const GrpcClientParts parts = grpc_client_parts(*world, client, visible_to(*world, client));
+  const auto keep = [&](auto& memo, const auto& from, auto& into) {
+    for (const auto& [name, value] : from) {
+      put(into, remember(memo, concat(scope, name), key, name, [&one = value] { return one; }));
+    }
+  };
+  keep(listeners, parts.listeners, made->listeners);
+  keep(routes, parts.routes, made->routes);
+  keep(clusters, parts.clusters, made->clusters);
+  for (const auto& [name, value] : parts.endpoints) {
+    made->endpoints.insert_or_assign(
+        name, remember(endpoints, concat(scope, name), key, name, [&one = value] { return one; }));
+  }
+  return view = std::move(made);
+}
+
 void Translator::Cache::add_inbound(const std::string& scope, const Workload& workload, bool stock_envoy,
                                     model::Snapshot& out) {
   MemoKey key;
@@ -300,7 +327,8 @@ Translation Translator::translate(const std::shared_ptr<const World>& world, con
   const Client client{.namespace_name = proxy.namespace_name,
                       .labels = workload ? workload->labels : objects::Labels{},
                       .gateway = proxy.kind == ProxyId::Kind::gateway};
-  const auto view = cache.outbound(client, proxy.stock_envoy);
+  const bool grpc_client = proxy.kind == ProxyId::Kind::grpc_client;
+  const auto view = grpc_client ? cache.grpc_client(client) : cache.outbound(client, proxy.stock_envoy);
 
   Translation out;
   out.found = workload != nullptr;
@@ -308,7 +336,7 @@ Translation Translator::translate(const std::shared_ptr<const World>& world, con
   out.snapshot.routes = view->routes;
   out.snapshot.clusters = view->clusters;
   out.snapshot.endpoints = view->endpoints;
-  if (!workload) return out;
+  if (!workload || grpc_client) return out;
 
   const std::string scope =
       concat("proxy/", proxy.namespace_name, "/", proxy.name, proxy.stock_envoy ? "/stock/" : "/");

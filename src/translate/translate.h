@@ -25,7 +25,8 @@
 namespace weft::translate {
 
 struct ProxyId {
-  enum class Kind : uint8_t { sidecar, gateway };
+  // A gRPC client is an application whose library takes its configuration from here and needs no proxy.
+  enum class Kind : uint8_t { sidecar, gateway, grpc_client };
   Kind kind = Kind::sidecar;
   std::string namespace_name;
   std::string name;  // the pod's

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <tuple>
 
@@ -134,13 +135,16 @@ endpoint_pb::ClusterLoadAssignment to_message(const model::EndpointSet& from) {
       groups.push_back(key);
       auto& group = *to.add_endpoints();
       group.set_priority(endpoint.priority);
-      if (endpoint.locality != model::Locality{}) {
-        group.mutable_locality()->set_region(endpoint.locality.region);
-        group.mutable_locality()->set_zone(endpoint.locality.zone);
-        group.mutable_locality()->set_sub_zone(endpoint.locality.sub_zone);
-      }
+      // A gRPC client drops endpoints of no locality, and of one without a weight (gRPC proposal A27).
+      group.mutable_locality()->set_region(endpoint.locality.region);
+      group.mutable_locality()->set_zone(endpoint.locality.zone);
+      group.mutable_locality()->set_sub_zone(endpoint.locality.sub_zone);
     }
-    auto& lb_endpoint = *to.mutable_endpoints(index)->add_lb_endpoints();
+    auto& group = *to.mutable_endpoints(index);
+    auto& total = *group.mutable_load_balancing_weight();
+    total.set_value(static_cast<uint32_t>(
+        std::min<uint64_t>(uint64_t{total.value()} + endpoint.weight, std::numeric_limits<uint32_t>::max())));
+    auto& lb_endpoint = *group.add_lb_endpoints();
     write_address(endpoint, *lb_endpoint.mutable_endpoint());
     if (endpoint.weight != 1) lb_endpoint.mutable_load_balancing_weight()->set_value(endpoint.weight);
     lb_endpoint.set_health_status(endpoint.healthy ? core_pb::HEALTHY : core_pb::UNHEALTHY);

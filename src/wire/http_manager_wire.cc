@@ -435,6 +435,16 @@ void write_http_manager(const HttpManager& from, google::protobuf::Any& to, Valu
   pack(hcm, to);
 }
 
+void write_grpc_client_manager(std::string_view rds_name, google::protobuf::Any& to) {
+  Hcm hcm;
+  hcm.mutable_rds()->set_route_config_name(std::string(rds_name));
+  write_ads(*hcm.mutable_rds()->mutable_config_source());
+  for (const auto kind : {HttpFilter::Kind::fault, HttpFilter::Kind::router}) {
+    write_filter({.kind = kind, .name = {}, .rbac = nullptr}, *hcm.add_http_filters());
+  }
+  pack(hcm, to);
+}
+
 Read<std::shared_ptr<const HttpManager>> read_http_manager(const google::protobuf::Any& from,
                                                            const Value* beside, const Place& at) {
   WEFT_TRY(const auto hcm, unpack<Hcm>(from, at));

@@ -19,4 +19,7 @@ Read<std::shared_ptr<const model::HttpManager>> read_http_manager(const google::
                                                                   const Value* beside, const Place& at);
 bool is_http_manager(const google::protobuf::Any& any);
 
+// What a gRPC client library reads of one: where its routes come from, and the filters it has.
+void write_grpc_client_manager(std::string_view rds_name, google::protobuf::Any& to);
+
 }  // namespace weft::wire

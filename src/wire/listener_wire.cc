@@ -277,6 +277,10 @@ Read<> read_chains(const listener_pb::Listener& from, model::Listener& to, const
 listener_pb::Listener to_message(const model::Listener& from) {
   listener_pb::Listener to;
   to.set_name(from.name);
+  if (!from.api_routes.empty()) {
+    write_grpc_client_manager(from.api_routes, *to.mutable_api_listener()->mutable_api_listener());
+    return to;
+  }
   write(from.address, *to.mutable_address());
   for (const auto& address : from.additional_addresses)
     write(address, *to.add_additional_addresses()->mutable_address());

@@ -350,6 +350,9 @@ void write(const ForwardAction& from, route_pb::RouteAction& to) {
   if (from.idle_timeout) write(*from.idle_timeout, *to.mutable_idle_timeout());
   // The deprecated field, as Istio does: an Envoy that finds max_stream_duration no longer reads `timeout`.
   if (from.max_grpc_timeout) write(*from.max_grpc_timeout, *to.mutable_max_grpc_timeout());
+  if (from.max_stream_duration) {
+    write(*from.max_stream_duration, *to.mutable_max_stream_duration()->mutable_max_stream_duration());
+  }
   if (from.retry) write(*from.retry, *to.mutable_retry_policy());
   for (const auto& mirror : from.mirrors) {
     auto& policy = *to.add_request_mirror_policies();

@@ -24,6 +24,8 @@ constexpr char kRawSocket[] = "envoy.transport_sockets.raw_buffer";
 // The cluster by which an Istio sidecar reaches its agent; SecretRef::Source::workload is a secret from
 // there.
 constexpr char kAgentCluster[] = "sds-grpc";
+// The certificate provider of a gRPC client's bootstrap, as Istio's agent names it there.
+constexpr char kProvider[] = "default";
 
 // ---- where secrets come from
 
@@ -129,6 +131,18 @@ bool only_dns(const StringMatch& match) {
   return match.kind == StringMatch::Kind::exact && match.value.find("://") == std::string::npos;
 }
 
+// gRPC proposal A29: a client library's own plug-in brings certificates and roots, and the names of the peer
+// stand in the older field, the one it reads.
+void write_provider(const SecretRef& from, tls_pb::CertificateProviderPluginInstance& to) {
+  to.set_instance_name(kProvider);
+  to.set_certificate_name(from.name);
+}
+
+void write_provider_roots(const TlsCommon& from, tls_pb::CertificateValidationContext& to) {
+  write_provider(from.roots, *to.mutable_ca_certificate_provider_instance());
+  for (const auto& match : from.subject_alt_names) write(match, *to.add_match_subject_alt_names());
+}
+
 void write_names(const TlsCommon& from, tls_pb::CertificateValidationContext& to) {
   const auto add = [&to](const StringMatch& match, SanMatcher::SanType type) {
     auto& matcher = *to.add_match_typed_subject_alt_names();
@@ -215,6 +229,10 @@ Read<TlsVersion> read_version(tls_pb::TlsParameters::TlsProtocol from, const Pla
 }
 
 void write_roots(const TlsCommon& from, tls_pb::CommonTlsContext& to) {
+  if (from.roots.source == SecretRef::Source::provider) {
+    write_provider_roots(from, *to.mutable_validation_context());
+    return;
+  }
   if (is_discovered(from.roots)) {
     if (from.subject_alt_names.empty()) {
       write(from.roots, *to.mutable_validation_context_sds_secret_config());
@@ -243,6 +261,8 @@ void write(const TlsCommon& from, tls_pb::CommonTlsContext& to) {
   for (const auto& protocol : from.alpn) to.add_alpn_protocols(protocol);
   if (is_discovered(from.certificate)) {
     write(from.certificate, *to.add_tls_certificate_sds_secret_configs());
+  } else if (from.certificate.source == SecretRef::Source::provider) {
+    write_provider(from.certificate, *to.mutable_tls_certificate_provider_instance());
   } else if (from.certificate.source != SecretRef::Source::none) {
     auto& certificate = *to.add_tls_certificates();
     write_data(from.certificate, from.certificate.certificate, *certificate.mutable_certificate_chain());

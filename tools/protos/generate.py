@@ -53,7 +53,8 @@ def fail(text):
 
 
 def read_accepted(path):
-    """{message: {field: its mark}}: "" has an effect, "~" has none, "=" has none and is written for Envoy."""
+    """{message: {field: its mark}}: "" has an effect, "~" has none, "=" has none and is written for others, "!" is
+    written for others and refused."""
     accepted, name, where = {}, None, {}
     for number, line in enumerate(path.read_text().splitlines(), 1):
         line = line.split("#")[0].rstrip()
@@ -71,7 +72,7 @@ def read_accepted(path):
                 fail(f"{path}:{number}: {name} is named twice")
             accepted[name], words = {}, rest.split()
         for word in words:
-            accepted[name][word.lstrip("~=")] = word[0] if word[0] in "~=" else ""
+            accepted[name][word.lstrip("~=!")] = word[0] if word[0] in "~=!" else ""
         where[name] = number
     return accepted, where
 
@@ -280,7 +281,8 @@ def table(schema, accepted):
         for f in sorted(message.field, key=lambda f: f.number):
             whole = name in WELL_KNOWN or is_entry(message)
             state = "" if whole else accepted[name].get(f.name)
-            acceptance = {None: "refused", "": "effective", "~": "without_effect", "=": "without_effect"}[state]
+            acceptance = {None: "refused", "!": "refused", "": "effective", "~": "without_effect",
+                          "=": "without_effect"}[state]
             row, is_map = "kNoRow", "false"
             if f.type == Field.TYPE_MESSAGE:
                 kind = f.type_name[1:]

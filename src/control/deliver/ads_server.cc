@@ -211,6 +211,10 @@ translate::ProxyId AdsServer::proxy_id(const ProxyNode& node) const {
   // Istio's own build of Envoy names its version; another one has none of Istio's filters.
   id.stock_envoy = node.raw.user_agent_name == "envoy" && node.raw.metadata.text("ISTIO_VERSION").empty();
   const auto workload = publisher_.world()->find_workload(node.namespace_name, node.pod);
+  if (node.grpc_client) {
+    id.kind = translate::ProxyId::Kind::grpc_client;
+    return id;
+  }
   const bool gateway = workload ? workload->gateway : node.type == ProxyNode::Type::router;
   id.kind = gateway ? translate::ProxyId::Kind::gateway : translate::ProxyId::Kind::sidecar;
   return id;

@@ -59,6 +59,7 @@ Result<ProxyNode> parse_proxy_node(const wire::Node& node) {
   proxy.version = node.metadata.text("ISTIO_VERSION");
   if (proxy.version.empty()) proxy.version = node.user_agent_version;
   proxy.cluster_id = node.metadata.text("CLUSTER_ID");
+  proxy.grpc_client = node.metadata.text("GENERATOR") == "grpc";
   if (const wire::Value* labels = node.metadata.find("LABELS"); labels != nullptr && labels->object()) {
     for (const auto& [key, value] : *labels->object()) proxy.labels.emplace(key, labels->text(key));
   }

@@ -31,6 +31,8 @@ struct ProxyNode {
   std::map<std::string, std::string> labels;
   std::string version;     // ISTIO_VERSION, or the user agent's
   std::string cluster_id;  // CLUSTER_ID
+  // GENERATOR=grpc: a client library, which is told what a gRPC client needs (translate/grpc_client.h).
+  bool grpc_client = false;
   wire::Node raw;
 
   // "web-1.default", how istioctl and the debug pages name a proxy.

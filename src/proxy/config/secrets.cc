@@ -53,6 +53,8 @@ Result<Secrets::Material> Secrets::resolve(const model::TlsCommon& tls) const {
       material.certificate_chain = tls.certificate.certificate;
       material.private_key = tls.certificate.key;
       break;
+    case Source::provider:
+      return fail(missing("default"));
   }
   switch (tls.roots.source) {
     case Source::none:
@@ -74,6 +76,8 @@ Result<Secrets::Material> Secrets::resolve(const model::TlsCommon& tls) const {
     case Source::inline_:
       material.roots = tls.roots.ca;
       break;
+    case Source::provider:
+      return fail(missing("ROOTCA"));
   }
   return material;
 }
