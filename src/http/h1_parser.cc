@@ -160,6 +160,7 @@ Result<void> H1Parser::take_start_line(std::string_view line, Request& request) 
     if (version[5] != '1') return refuse(505, concat("version ", version, " is not HTTP/1"));
     version_ = Version::http11;
   } else {
+    not_http_ = !starts_with_ignoring_case(version, "HTTP/");
     return refuse(400, concat("'", printable(version, 32), "' is not an HTTP version"));
   }
   request.version = version_;

@@ -56,6 +56,8 @@ class H1Parser {
   bool is_close_delimited() const { return framing_ == Framing::until_close; }
   bool has_body() const { return framing_ != Framing::none; }
   int refusal_status() const { return refusal_status_; }
+  // What was refused did not even claim to be HTTP: its first line ends in no version.
+  bool not_http() const { return not_http_; }
   // The word for it that access logs know (Envoy's response code details); static text.
   std::string_view refusal_details() const { return refusal_details_; }
 
@@ -112,6 +114,7 @@ class H1Parser {
   size_t scanned_ = 0;     // bytes of the incomplete line that hold no LF
   size_t head_bytes_ = 0;  // of complete lines
   bool skipped_empty_line_ = false;
+  bool not_http_ = false;
   Version version_ = Version::http11;
   int refusal_status_ = 400;
   std::string_view refusal_details_ = "http1.codec_error";

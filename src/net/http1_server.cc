@@ -196,19 +196,25 @@ io::Task<void> Http1Server::close_gently() {
   transport_.input().release();
 }
 
-// Whoever gets here is spoken to in HTTP, even where the first line was none: the port is known to be HTTP's,
-// or the bytes looked like it.
+// Whoever gets here is spoken to in HTTP: the port is known to be HTTP's, or the bytes looked like it. All
+// but a first line that names no version of it: that may be a broken preface of HTTP/2, to which an answer in
+// HTTP/1 is no end of the connection but a malformed frame (RFC 9113 section 3.4).
 void Http1Server::refuse(int status, std::string_view details, const Error& error) {
   close_ = true;
-  http::Response head;
-  head.status = status;
-  head.headers.add("Content-Type", "text/plain; charset=utf-8");
-  if (!options_.server_name.empty()) head.headers.add("Server", options_.server_name);
-  if (status == 426) head.headers.add("Upgrade", "HTTP/1.1");
-  const std::string body = concat(status, ' ', http::reason_phrase(status), ": ", error.text, "\n");
-  head.content_length = body.size();
-  http::write_response_head(transport_.output(), head, false, {.close = true});
-  transport_.output().append(body);
+  std::string body;
+  if (parser_.not_http() && info_.requests == 0) {
+    status = 0;
+  } else {
+    http::Response head;
+    head.status = status;
+    head.headers.add("Content-Type", "text/plain; charset=utf-8");
+    if (!options_.server_name.empty()) head.headers.add("Server", options_.server_name);
+    if (status == 426) head.headers.add("Upgrade", "HTTP/1.1");
+    body = concat(status, ' ', http::reason_phrase(status), ": ", error.text, "\n");
+    head.content_length = body.size();
+    http::write_response_head(transport_.output(), head, false, {.close = true});
+    transport_.output().append(body);
+  }
   refusal_ = std::make_unique<Refusal>(Refusal{.status = status,
                                                .details = details,
                                                .error = error,

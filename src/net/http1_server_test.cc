@@ -180,6 +180,21 @@ TEST_F(Http1ServerTest, refuses_malformed_requests_and_closes) {
   EXPECT_TRUE(peer.take().starts_with("HTTP/1.1 431"));
 }
 
+// It may be a broken preface of HTTP/2: what would answer it in HTTP/1 is no frame (h2spec 3.5, RFC 9113
+// section 3.4).
+TEST_F(Http1ServerTest, says_nothing_to_a_first_line_that_names_no_version_of_http) {
+  RawPeer peer = serve(echo);
+  peer.send("INVALID CONNECTION PREFACE\r\n\r\n");
+  EXPECT_EQ(peer.take(), "");
+  EXPECT_TRUE(peer.closed());
+  EXPECT_FALSE(peer.was_reset());
+  EXPECT_TRUE(refusals.seen.back().starts_with("0 "));
+  // To one that has spoken HTTP before, the answer is one.
+  RawPeer known = serve(echo);
+  known.send("GET / HTTP/1.1\r\nHost: a\r\n\r\nINVALID CONNECTION PREFACE\r\n\r\n");
+  EXPECT_NE(known.take().find("HTTP/1.1 400"), std::string::npos);
+}
+
 TEST_F(Http1ServerTest, refuses_a_malformed_body_before_the_answer_and_cuts_after_it) {
   RawPeer peer = serve(echo);
   peer.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n");
