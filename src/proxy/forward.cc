@@ -502,6 +502,7 @@ io::Task<Forward::Attempt> Forward::try_once(std::shared_ptr<balance::Host> host
       client_left();
       co_return Attempt{.answered = true};
     }
+    note_upload();
     switch (backend->poll()) {
       case net::Incoming::head: {
         http::Response& head = backend->response();
@@ -561,6 +562,13 @@ io::Task<Forward::Attempt> Forward::try_once(std::shared_ptr<balance::Host> host
   }
 }
 
+// The request has come whole, and was passed on whole.
+void Forward::note_upload() {
+  telemetry::RequestRecord& record = recording_.record;
+  if (record.request_received || (upload_ && !upload_->done())) return;
+  record.request_received = record.request_sent_fully = recording_.since_start();
+}
+
 void Forward::prepare_response(http::Response& head) {
   if (const auto note = head.headers.get(kHttpField)) {
     const std::string kept(*note);
@@ -587,6 +595,7 @@ void Forward::prepare_response(http::Response& head) {
 io::Task<void> Forward::relay(net::ClientExchange& backend, http::Response head) {
   try_timeout_.cancel();
   recording_.record.response_received = recording_.since_start();
+  recording_.record.upstream_protocol = http::to_string(head.version);
   prepare_response(head);
   recording_.response(std::move(head));
   const http::Response& sent = recording_.response_head();
@@ -599,6 +608,7 @@ io::Task<void> Forward::relay(net::ClientExchange& backend, http::Response head)
   if (recording_.record.grpc) download.count_messages();
   if (end) {
     recording_.record.bytes_received = upload_ ? upload_->bytes() : 0;
+    recording_.record.request_messages = upload_ ? upload_->messages() : 0;
     co_return;
   }
   if (backend.is_tunnel()) {
@@ -610,6 +620,7 @@ io::Task<void> Forward::relay(net::ClientExchange& backend, http::Response head)
     const uint64_t moved = download.bytes() + (upload_ ? upload_->bytes() : 0);
     const auto down = download.pump();
     if (upload_) upload_->pump();
+    note_upload();
     if (download.bytes() + (upload_ ? upload_->bytes() : 0) != moved) last_activity_ = loop_.now();
     recording_.record.bytes_sent = download.bytes();
     recording_.record.response_messages = download.messages();
@@ -619,8 +630,7 @@ io::Task<void> Forward::relay(net::ClientExchange& backend, http::Response head)
     if (down == BodyPump::State::done &&
         (!backend.is_tunnel() || !upload_ || upload_->state() != BodyPump::State::running)) {
       if (download.trailers() != nullptr) {
-        recording_.grpc_status(download.trailers()->get("grpc-status"));
-        recording_.record.response_trailers = nullptr;  // the exchange's memory ends with it
+        recording_.response_trailers(*download.trailers());
       }
       recording_.record.response_received_fully = recording_.since_start();
       co_return;

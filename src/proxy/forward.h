@@ -68,6 +68,7 @@ class Forward {
       std::optional<Result<std::unique_ptr<net::ClientExchange>>>& result, io::Event& wake);
   io::Task<void> relay(net::ClientExchange& backend, http::Response head);
   bool may_retry(const policy::AttemptOutcome& outcome, policy::RetryDecision& decision);
+  void note_upload();
   void prepare_response(http::Response& head);
 
   net::ServerExchange& client_;

@@ -124,6 +124,14 @@ void Recording::response(http::Response head) {
   record.response_code_details = "via_upstream";
 }
 
+void Recording::response_trailers(const http::Headers& trailers) {
+  record.response_trailer_bytes = trailers.text_size();
+  grpc_status(trailers.get("grpc-status"));
+  if (connection_.chain->logs.empty()) return;
+  trailers_ = trailers;
+  record.response_trailers = &trailers_;
+}
+
 void Recording::grpc_status(std::optional<std::string_view> text) {
   if (!text) return;
   if (const auto code = parse_unsigned(*text)) record.grpc_status = static_cast<int>(*code);

@@ -31,12 +31,17 @@ class Recording {
 
   void route(const policy::RouteDecision& decision);
   void cluster(std::string_view name, std::shared_ptr<BackendCluster> cluster);
-  void host(std::shared_ptr<balance::Host> host) { host_ = std::move(host); }
+  void host(std::shared_ptr<balance::Host> host) {
+    host_ = std::move(host);
+    record.upstream_hostname = host_->endpoint().hostname;
+  }
   // The answer that went out was ours.
   void answered(Outcome outcome);
   // The backend's head; kept for formats that read response headers.
   void response(http::Response head);
   http::Response& response_head() { return response_; }
+  // The backend's trailers; kept for formats that read them.
+  void response_trailers(const http::Headers& trailers);
   void transport_failure(std::string text) {
     transport_failure_ = std::move(text);
     record.upstream_transport_failure = transport_failure_;
@@ -62,6 +67,7 @@ class Recording {
   Outcome outcome_;
   std::string transport_failure_, termination_;
   http::Response response_;
+  http::Headers trailers_;
 };
 
 // A request that never became one, and a connection that broke the protocol with no request under way:

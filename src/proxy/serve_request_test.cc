@@ -232,6 +232,35 @@ TEST_F(ServeRequest, trailers_pass_both_ways) {
   EXPECT_EQ(app.requests.size(), 1u);
 }
 
+TEST_F(ServeRequest, what_a_log_format_may_name_is_known) {
+  start({.log_format =
+             "%STREAM_ID% %TRACE_ID% %UPSTREAM_PROTOCOL% %TRAILER(X-BACK)% %RESPONSE_TRAILERS_BYTES% "
+             "%UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT% %REQUEST_DURATION% %REQUEST_TX_DURATION%"});
+  backend("10.0.0.1:80", [](net::ServerExchange& exchange) -> io::Task<void> {
+    return [](net::ServerExchange& e) -> io::Task<void> {
+      (void)co_await net::read_body(e, 1000);
+      http::Response head;
+      head.content_length = std::nullopt;
+      e.send_head(head, false);
+      e.write(as_bytes("ok"));
+      http::Headers trailers;
+      trailers.add("x-back", "done");
+      e.finish(&trailers);
+    }(exchange);
+  });
+  const auto client = raw();
+  client->send(
+      "POST / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nContent-Length: 4\r\nX-Request-Id: id-7\r\n"
+      "Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\r\nbo");
+  loop.advance(20ms);
+  client->send("dy");
+  EXPECT_THAT(client->take(), HasSubstr("ok"));
+  const std::string line = last_log();
+  EXPECT_THAT(line, testing::StartsWith("id-7 0af7651916cd43dd8448eb211c80319c HTTP/1.1 done 10 "));
+  EXPECT_THAT(line, testing::EndsWith(" 20 20"));
+  EXPECT_THAT(line, Not(HasSubstr(" - ")));
+}
+
 TEST_F(ServeRequest, a_websocket_is_a_tunnel_where_upgrades_are_allowed) {
   start({.manager = "upgrade_configs: [{upgrade_type: websocket}]"});
   Backend& app = backend("10.0.0.1:80", [](net::ServerExchange& exchange) -> io::Task<void> {

@@ -160,6 +160,8 @@ TEST(AccessLog, refuses_what_it_does_not_know_by_name) {
       {"%DURATION(x)%", "takes no argument"},
       {"%START_TIME(%Q)%", "unknown letter"},
       {"%START_TIME(%)%", "unknown letter"},
+      {"%UPSTREAM_TLS_VERSION%", "UPSTREAM_TLS_VERSION"},
+      {"%DOWNSTREAM_WIRE_BYTES_SENT%", "DOWNSTREAM_WIRE_BYTES_SENT"},
       {"%CLUSTER_METADATA(x)%", "needs namespace and key"},
   };
   for (const auto& [format, complaint] : cases) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/strings.h"
+#include "telemetry/trace_context.h"
 
 namespace weft::telemetry {
 
@@ -270,29 +271,7 @@ struct LogOperatorReaders {
   static void upstream_protocol(Op, Rec record, LogValue& value) {
     value.set_present(record.upstream_protocol);
   }
-  static void upstream_connection(Op, Rec record, LogValue& value) {
-    record.upstream_connection_id == 0 ? value.set_missing()
-                                       : value.set_number(record.upstream_connection_id);
-  }
   static void upstream_attempts(Op, Rec record, LogValue& value) { value.set_number(record.attempts); }
-  static void upstream_tls_version(Op, Rec record, LogValue& value) {
-    value.set_present(record.upstream_tls_version);
-  }
-  static void upstream_tls_cipher(Op, Rec record, LogValue& value) {
-    value.set_present(record.upstream_tls_cipher);
-  }
-  static void upstream_peer_uri(Op, Rec record, LogValue& value) {
-    record.upstream_peer ? set_joined(record.upstream_peer->uris, value) : value.set_missing();
-  }
-  static void upstream_peer_subject(Op, Rec record, LogValue& value) {
-    record.upstream_peer ? value.set_present(record.upstream_peer->subject) : value.set_missing();
-  }
-  static void upstream_wire_sent(Op, Rec record, LogValue& value) {
-    value.set_number(record.upstream_bytes_sent);
-  }
-  static void upstream_wire_received(Op, Rec record, LogValue& value) {
-    value.set_number(record.upstream_bytes_received);
-  }
 
   static void downstream_local(Op, Rec record, LogValue& value) {
     set_address(record.downstream_local, value);
@@ -343,18 +322,6 @@ struct LogOperatorReaders {
   static void peer_fingerprint(Op, Rec record, LogValue& value) {
     record.downstream_peer ? value.set_present(record.downstream_peer->fingerprint_256) : value.set_missing();
   }
-  static void local_uri(Op, Rec record, LogValue& value) {
-    record.downstream_own ? set_joined(record.downstream_own->uris, value) : value.set_missing();
-  }
-  static void local_subject(Op, Rec record, LogValue& value) {
-    record.downstream_own ? value.set_present(record.downstream_own->subject) : value.set_missing();
-  }
-  static void downstream_wire_sent(Op, Rec record, LogValue& value) {
-    value.set_number(record.downstream_bytes_sent);
-  }
-  static void downstream_wire_received(Op, Rec record, LogValue& value) {
-    value.set_number(record.downstream_bytes_received);
-  }
   static void request_header_bytes(Op, Rec record, LogValue& value) {
     value.set_number(record.request_header_bytes);
   }
@@ -373,8 +340,18 @@ struct LogOperatorReaders {
   static void denial_policy(Op, Rec record, LogValue& value) { value.set_present(record.denial_policy); }
   static void filter_chain(Op, Rec record, LogValue& value) { value.set_present(record.filter_chain_name); }
   static void listener(Op, Rec record, LogValue& value) { value.set_present(record.listener_name); }
-  static void stream_id(Op, Rec record, LogValue& value) { value.set_present(record.stream_id); }
-  static void trace_id(Op, Rec record, LogValue& value) { value.set_present(record.trace_id); }
+  // Envoy's stream id is the request id; its trace id is that of the context that the request carries on.
+  static void stream_id(Op, Rec record, LogValue& value) {
+    const auto id = record.request ? record.request->headers.get("x-request-id") : std::nullopt;
+    id ? value.set_text(*id) : value.set_missing();
+  }
+  static void trace_id(Op, Rec record, LogValue& value) {
+    const auto trace = record.request ? TraceContext::read(record.request->headers) : std::nullopt;
+    if (!trace) return value.set_missing();
+    std::string& text = value.scratch();
+    text = trace->trace_id();
+    value.set_text(text);
+  }
   static void grpc_name(Op, Rec record, LogValue& value) {
     if (!record.grpc_status) return value.set_missing();
     const int status = *record.grpc_status;
@@ -440,15 +417,8 @@ const LogOperator::Entry LogOperator::kEntries[] = {
     {"UPSTREAM_CLUSTER", Argument::none, R::upstream_cluster},
     {"UPSTREAM_CLUSTER_RAW", Argument::none, R::upstream_cluster},
     {"UPSTREAM_PROTOCOL", Argument::none, R::upstream_protocol},
-    {"UPSTREAM_CONNECTION_ID", Argument::none, R::upstream_connection},
     {"UPSTREAM_REQUEST_ATTEMPT_COUNT", Argument::none, R::upstream_attempts},
     {"UPSTREAM_TRANSPORT_FAILURE_REASON", Argument::none, R::transport_failure},
-    {"UPSTREAM_TLS_VERSION", Argument::none, R::upstream_tls_version},
-    {"UPSTREAM_TLS_CIPHER", Argument::none, R::upstream_tls_cipher},
-    {"UPSTREAM_PEER_URI_SAN", Argument::none, R::upstream_peer_uri},
-    {"UPSTREAM_PEER_SUBJECT", Argument::none, R::upstream_peer_subject},
-    {"UPSTREAM_WIRE_BYTES_SENT", Argument::none, R::upstream_wire_sent},
-    {"UPSTREAM_WIRE_BYTES_RECEIVED", Argument::none, R::upstream_wire_received},
     {"DOWNSTREAM_LOCAL_ADDRESS", Argument::none, R::downstream_local},
     {"DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", Argument::none, R::downstream_local_ip},
     {"DOWNSTREAM_LOCAL_PORT", Argument::none, R::downstream_local_port},
@@ -466,10 +436,6 @@ const LogOperator::Entry LogOperator::kEntries[] = {
     {"DOWNSTREAM_PEER_ISSUER", Argument::none, R::peer_issuer},
     {"DOWNSTREAM_PEER_SERIAL", Argument::none, R::peer_serial},
     {"DOWNSTREAM_PEER_FINGERPRINT_256", Argument::none, R::peer_fingerprint},
-    {"DOWNSTREAM_LOCAL_URI_SAN", Argument::none, R::local_uri},
-    {"DOWNSTREAM_LOCAL_SUBJECT", Argument::none, R::local_subject},
-    {"DOWNSTREAM_WIRE_BYTES_SENT", Argument::none, R::downstream_wire_sent},
-    {"DOWNSTREAM_WIRE_BYTES_RECEIVED", Argument::none, R::downstream_wire_received},
     {"CONNECTION_ID", Argument::none, R::connection_id},
     {"REQUESTED_SERVER_NAME", Argument::ignored, R::server_name},
     {"ROUTE_NAME", Argument::none, R::route_name},

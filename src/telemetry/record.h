@@ -98,8 +98,6 @@ struct RequestRecord {
   uint64_t bytes_received = 0;  // body from the client; of a TCP connection, all
   uint64_t bytes_sent = 0;      // body to the client
   uint64_t request_header_bytes = 0, response_header_bytes = 0, response_trailer_bytes = 0;
-  uint64_t upstream_bytes_sent = 0, upstream_bytes_received = 0;  // on the wire, heads included
-  uint64_t downstream_bytes_sent = 0, downstream_bytes_received = 0;
   uint64_t request_messages = 0, response_messages = 0;  // gRPC
 
   // ---- how it ended
@@ -129,10 +127,7 @@ struct RequestRecord {
   std::optional<SocketAddress> upstream_host;
   std::string_view upstream_hostname;
   std::optional<SocketAddress> upstream_local;
-  uint64_t upstream_connection_id = 0;
-  std::string_view upstream_tls_version, upstream_tls_cipher;
   std::string_view upstream_protocol;
-  const PeerNames* upstream_peer = nullptr;
 
   // ---- who asked
   SocketAddress downstream_local;          // original destination where it was redirected
@@ -142,9 +137,7 @@ struct RequestRecord {
   std::string_view server_name;  // SNI
   std::string_view downstream_tls_version, downstream_tls_cipher;
   const PeerNames* downstream_peer = nullptr;  // null: not mutual TLS
-  const PeerNames* downstream_own = nullptr;   // our certificate on that connection
   std::string_view filter_chain_name, listener_name;
-  std::string_view trace_id, stream_id;
 };
 
 }  // namespace weft::telemetry
