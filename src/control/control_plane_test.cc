@@ -384,6 +384,30 @@ TEST_F(ControlPlaneTest, a_new_root_waits_for_a_proxy_that_is_not_connected) {
   EXPECT_EQ(plane->authority().rotation().phase(), Rotation::Phase::retiring);
 }
 
+TEST_F(ControlPlaneTest, a_grpc_client_is_told_names_and_no_root_waits_for_it) {
+  const auto web_client = secure(kWebToken);
+  const auto db_client = secure(kDbToken);
+  const auto web = start(*web_client, "web-0");
+  const auto db = start(*db_client, "db-0", "10.0.0.2");
+  wire::DeltaDiscoveryRequest first{.type_url = std::string(wire::type_url(ResourceType::cluster))};
+  first.node.emplace();
+  first.node->id = "sidecar~10.0.0.3~caller.default~default.svc.cluster.local";
+  first.node->metadata = wire::Value::Object{{"GENERATOR", "grpc"}};
+  Proxy caller;
+  caller.raw_first = wire::encode(first);
+  caller.silent = true;
+  const auto client = plain();
+  tasks.spawn(follow(*client, caller));
+  loop.advance(5s);
+  EXPECT_TRUE(caller.resources[ResourceType::cluster].contains(std::string(kWebCluster)));
+  EXPECT_FALSE(caller.resources[ResourceType::cluster].contains("PassthroughCluster"));
+  EXPECT_TRUE(caller.resources[ResourceType::listener].contains("web.default.svc.cluster.local:80"));
+  EXPECT_FALSE(caller.resources[ResourceType::listener].contains("virtualOutbound"));
+  ASSERT_TRUE(plane->authority().rotate_root());
+  loop.advance(3s);
+  EXPECT_EQ(plane->authority().rotation().phase(), Rotation::Phase::retiring);
+}
+
 TEST_F(ControlPlaneTest, status_says_how_many_proxies_have_an_object) {
   const auto client = secure(kWebToken);
   const auto proxy = start(*client, "web-0");
