@@ -214,6 +214,7 @@ io::Task<void> serve_connection(std::unique_ptr<io::Stream> stream, Worker& work
 
   // Authorise the connection itself; HTTP requests are authorised again, one by one.
   auto permit = connection.chain->connection_authorizer->authorize_connection(connection.facts());
+  note_findings(connection, permit ? permit->findings() : permit.error().findings);
   if (!permit) {
     worker.counts.rbac_denied->add(1);
     record_refused(connection, permit.error().details(), permit.error().text, permit.error().policy,

@@ -1,5 +1,6 @@
 #include "proxy/recording.h"
 
+#include "base/log.h"
 #include "base/strings.h"
 
 namespace weft::proxy {
@@ -253,6 +254,22 @@ std::shared_ptr<telemetry::PeerMetrics> peer_metrics(Connection& connection, Bac
     connection.metrics.push_back({model, connection.peer_workload.get(), metrics});
   }
   return metrics;
+}
+
+void note_findings(const Connection& connection, std::span<const policy::Finding> findings) {
+  const Worker::Counts& counts = connection.worker.counts;
+  for (const policy::Finding& finding : findings) {
+    const std::string_view rule = finding.policy ? std::string_view(finding.policy->name) : "none";
+    if (!finding.filter->shadow) {
+      if (!finding.log) continue;
+      counts.audited->add(1);
+      log_debug("rbac", connection.traits.source.to_string(), " is audited by ", rule);
+      continue;
+    }
+    (finding.would_deny ? counts.shadow_denied : counts.shadow_allowed)->add(1);
+    log_debug("rbac", "dry run: ", connection.traits.source.to_string(),
+              finding.would_deny ? " would be refused by " : " would pass by ", rule);
+  }
 }
 
 void write_access_logs(Connection& connection, const telemetry::RequestRecord& record) {

@@ -6,11 +6,13 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "balance/balancer.h"
 #include "net/exchange.h"
 #include "net/server_connection.h"
+#include "policy/authorize.h"
 #include "policy/match_route.h"
 #include "proxy/backend_cluster.h"
 #include "proxy/connection.h"
@@ -85,6 +87,9 @@ class RefusalRecorder final : public net::ServerObserver {
 // The series that a request or connection counts in.
 std::shared_ptr<telemetry::PeerMetrics> peer_metrics(Connection& connection, BackendCluster* cluster,
                                                      balance::Host* host, std::string_view authority);
+// What policies that are not enforced (dry run, AUDIT) say of a request or connection: counters and the debug
+// log.
+void note_findings(const Connection& connection, std::span<const policy::Finding> findings);
 // Writes the line to each log of the chain that wants it.
 void write_access_logs(Connection& connection, const telemetry::RequestRecord& record);
 

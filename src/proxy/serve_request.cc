@@ -109,6 +109,7 @@ io::Task<void> serve_request(net::ServerExchange& client, Connection& connection
   // Authorise. Without a Permit there is no way on.
   policy::RequestFacts facts{connection.facts(), remote.ip, policy::RequestView(request)};
   auto permit = chain.request_authorizer->authorize(facts);
+  note_findings(connection, permit ? permit->findings() : permit.error().findings);
   if (!permit) {
     worker.counts.rbac_denied->add(1);
     co_return answer(client, recording, http, denied(permit.error()));

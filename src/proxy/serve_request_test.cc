@@ -84,6 +84,37 @@ TEST_F(ServeRequest, denies_by_the_named_rule_and_tells_the_client_nothing_of_it
   EXPECT_EQ(get("/public").status, 200);
 }
 
+TEST_F(ServeRequest, what_is_not_enforced_is_counted) {
+  start({.filters = R"(
+- name: envoy.filters.http.rbac
+  typed_config:
+    "@type": type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC
+    shadow_rules_stat_prefix: istio_dry_run_deny_
+    shadow_rules:
+      action: DENY
+      policies:
+        ns[default]-policy[try]-rule[0]:
+          permissions: [{url_path: {path: {prefix: /admin}}}]
+          principals: [{any: true}]
+- name: envoy.filters.http.rbac
+  typed_config:
+    "@type": type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC
+    rules:
+      action: LOG
+      policies:
+        ns[default]-policy[watch]-rule[0]:
+          permissions: [{url_path: {path: {prefix: /pay}}}]
+          principals: [{any: true}]
+)"});
+  backend("10.0.0.1:80", hello);
+  for (const char* path : {"/admin", "/pay", "/"}) EXPECT_EQ(get(path).status, 200) << path;
+  const auto& counts = proxy->workers()[0]->counts;
+  EXPECT_EQ(counts.shadow_denied->value(), 1u);
+  EXPECT_EQ(counts.shadow_allowed->value(), 2u);
+  EXPECT_EQ(counts.audited->value(), 1u);
+  EXPECT_EQ(counts.rbac_denied->value(), 0u);
+}
+
 TEST_F(ServeRequest, edits_headers_as_the_route_says_on_both_ways) {
   start({.routes = R"(
 - match: {prefix: /}

@@ -24,7 +24,10 @@ Worker::Counts make_counts(telemetry::Registry& registry, telemetry::Shard& shar
       .tls_errors = counter("envoy_listener_ssl_connection_error", "TLS handshakes that failed."),
       .rbac_allowed = counter("envoy_http_rbac_allowed", "Requests and connections that policy let pass."),
       .rbac_denied = counter("envoy_http_rbac_denied", "Requests and connections that policy refused."),
+      .shadow_allowed =
+          counter("envoy_http_rbac_shadow_allowed", "What a dry-run policy would have let pass."),
       .shadow_denied = counter("envoy_http_rbac_shadow_denied", "What a dry-run policy would have refused."),
+      .audited = counter("weft_rbac_audited_total", "What an AUDIT policy matched."),
       .retries = counter("envoy_cluster_upstream_rq_retry", "Requests sent again."),
       .timeouts = counter("envoy_cluster_upstream_rq_timeout", "Requests that ran into their timeout."),
       .overflows = counter("envoy_cluster_upstream_rq_pending_overflow",

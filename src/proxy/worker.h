@@ -80,7 +80,9 @@ class Worker {
     telemetry::Counter* tls_errors;
     telemetry::Counter* rbac_allowed;
     telemetry::Counter* rbac_denied;
+    telemetry::Counter* shadow_allowed;
     telemetry::Counter* shadow_denied;
+    telemetry::Counter* audited;
     telemetry::Counter* retries;
     telemetry::Counter* timeouts;
     telemetry::Counter* overflows;
