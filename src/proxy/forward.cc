@@ -638,10 +638,15 @@ io::Task<void> Forward::relay(net::ClientExchange& backend, http::Response head)
     if (down == BodyPump::State::from_failed) {
       const Error error = backend.error();
       recording_.transport_failure(error.text);
-      recording_.record.flags.set(error.kind == Error::Kind::reset ? Flag::upstream_remote_reset
-                                                                   : Flag::upstream_connection_termination);
+      const bool broken = error.kind == Error::Kind::protocol;
+      const bool reset = error.kind == Error::Kind::reset;
+      recording_.record.flags.set(broken  ? Flag::upstream_protocol_error
+                                  : reset ? Flag::upstream_remote_reset
+                                          : Flag::upstream_connection_termination);
       recording_.record.response_code_details =
-          "upstream_reset_after_response_started{connection_termination}";
+          broken  ? "upstream_reset_after_response_started{protocol_error}"
+          : reset ? "upstream_reset_after_response_started{remote_reset}"
+                  : "upstream_reset_after_response_started{connection_termination}";
       client_.reset(Error::Kind::reset);
       co_return;
     }

@@ -69,6 +69,14 @@ static_resources:
     address: {socket_address: {address: 127.0.0.1, port_value: 10000}}
     traffic_direction: INBOUND
     listener_filters_timeout: 1s
+    access_log:
+    - name: envoy.access_loggers.file
+      filter: {response_flag_filter: {flags: [NR]}}
+      typed_config:
+        "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
+        path: )",
+                      log_file(), R"(
+        log_format: {text_format_source: {inline_string: "%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%\n"}}
     continue_on_listener_filters_timeout: true
     listener_filters:
     - name: envoy.filters.listener.tls_inspector
@@ -127,6 +135,18 @@ TEST_F(Inspected, a_port_whose_protocol_is_unknown_is_detected) {
   const auto http = raw();
   http->send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_THAT(http->take(), HasSubstr("hi"));
+}
+
+TEST_F(Inspected, a_connection_that_meets_no_chain_is_in_the_listeners_log) {
+  listen(tcp_chain("mesh", "transport_protocol: tls"));  // plain text under STRICT
+  const auto client = raw();
+  client->send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_TRUE(client->closed());
+  EXPECT_EQ(client->take(), "");
+  EXPECT_THAT(log(), testing::ElementsAre("0 NR filter_chain_not_found"));
+  const auto gone = raw();
+  gone->finish();
+  EXPECT_EQ(log().size(), 1u) << "who only looks in is none";
 }
 
 TEST_F(Inspected, an_http_port_answers_in_http_whatever_comes) {

@@ -13,6 +13,7 @@ namespace weft::proxy {
 
 namespace {
 
+constexpr std::string_view kNoFilterChain = "filter_chain_not_found";
 constexpr Duration kHandshakeTimeout = std::chrono::seconds(15);
 
 // Counts an open connection, on every way out.
@@ -42,14 +43,17 @@ void record_refused(Connection& connection, std::string_view details, std::strin
   record.server_name = connection.traits.server_name;
   if (connection.mutual_tls()) record.downstream_peer = &connection.peer_names;
   record.listener_name = connection.listener->model->name;
-  record.connection_termination_details = details;
+  if (details == kNoFilterChain) {  // Envoy has these as requests without a route
+    record.flags.set(telemetry::Flag::no_route_found);
+    record.response_code_details = details;
+  } else {
+    record.connection_termination_details = details;
+  }
   record.upstream_transport_failure = failure;
   record.denial_policy = policy;
   record.denial_rule = rule;
-  if (connection.chain != nullptr) {
-    record.filter_chain_name = connection.chain->model->name;
-    write_access_logs(connection, record);
-  }
+  if (connection.chain != nullptr) record.filter_chain_name = connection.chain->model->name;
+  write_access_logs(connection, record);
   log_debug("listener", connection.listener->model->name, ": ", connection.traits.source.to_string(), " -> ",
             connection.traits.destination.to_string(), ": ", details, " ", failure);
 }
@@ -177,7 +181,7 @@ io::Task<void> serve_connection(std::unique_ptr<io::Stream> stream, Worker& work
   connection.chain = chosen ? listener->find(chosen) : nullptr;
   if (connection.chain == nullptr) {
     worker.counts.no_filter_chain->add(1);
-    record_refused(connection, "filter_chain_not_found", "");
+    record_refused(connection, kNoFilterChain, "");
     stream->abort();
     co_return;
   }

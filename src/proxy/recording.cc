@@ -274,7 +274,7 @@ void note_findings(const Connection& connection, std::span<const policy::Finding
 
 void write_access_logs(Connection& connection, const telemetry::RequestRecord& record) {
   std::string& line = connection.worker.scratch;
-  for (const CompiledLog& log : connection.chain->logs) {
+  for (const CompiledLog& log : connection.chain ? connection.chain->logs : connection.listener->logs) {
     if (log.writer == nullptr || !telemetry::wants(log.model, record)) continue;
     line.clear();
     log.format.append(record, line);

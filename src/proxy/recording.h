@@ -90,7 +90,8 @@ std::shared_ptr<telemetry::PeerMetrics> peer_metrics(Connection& connection, Bac
 // What policies that are not enforced (dry run, AUDIT) say of a request or connection: counters and the debug
 // log.
 void note_findings(const Connection& connection, std::span<const policy::Finding> findings);
-// Writes the line to each log of the chain that wants it.
+// Writes the line to each log of the chain that wants it; where the connection met none, to those of the
+// listener.
 void write_access_logs(Connection& connection, const telemetry::RequestRecord& record);
 
 }  // namespace weft::proxy

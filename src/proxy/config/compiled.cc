@@ -105,6 +105,15 @@ std::string key_of(const model::TlsCommon& common, bool verify_host) {
 
 }  // namespace
 
+Result<std::vector<CompiledLog>> ConfigCompiler::compile_logs(const std::vector<model::AccessLog>& logs) {
+  std::vector<CompiledLog> compiled;
+  for (const model::AccessLog& log : logs) {
+    WEFT_TRY(auto format, telemetry::AccessLogFormat::compile(log, {.hostname = hostname_}));
+    compiled.push_back({log, std::move(format), logs_.open(log.path)});
+  }
+  return compiled;
+}
+
 Result<CompiledChain> ConfigCompiler::compile_chain(const model::FilterChain& chain, const Secrets& secrets) {
   CompiledChain compiled;
   compiled.model = &chain;
@@ -125,10 +134,7 @@ Result<CompiledChain> ConfigCompiler::compile_chain(const model::FilterChain& ch
   compiled.reports_metrics = compiled.reports_metrics || chain.istio_stats;
   WEFT_TRY(compiled.request_authorizer, policy::Authorizer::make(std::move(request_filters)));
   if (logs != nullptr) {
-    for (const model::AccessLog& log : *logs) {
-      WEFT_TRY(auto format, telemetry::AccessLogFormat::compile(log, {.hostname = hostname_}));
-      compiled.logs.push_back({log, std::move(format), logs_.open(log.path)});
-    }
+    WEFT_TRY(compiled.logs, compile_logs(*logs));
   }
   if (chain.tls) {
     std::vector<std::string> alpn = chain.tls->common.alpn;
@@ -154,6 +160,7 @@ Result<std::shared_ptr<const CompiledListener>> ConfigCompiler::compile_listener
     std::shared_ptr<const model::Listener> listener, const Secrets& secrets) {
   auto compiled = std::make_shared<CompiledListener>();
   compiled->model = listener;
+  WEFT_TRY(compiled->logs, compile_logs(listener->access_logs));
   compiled->chains.reserve(listener->chains.size());
   for (const model::FilterChain& chain : listener->chains) {
     auto one = compile_chain(chain, secrets);

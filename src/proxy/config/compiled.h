@@ -60,6 +60,7 @@ struct CompiledListener {
   std::shared_ptr<const model::Listener> model;
   std::vector<CompiledChain> chains;  // as in model
   std::optional<CompiledChain> default_chain;
+  std::vector<CompiledLog> logs;  // of connections that meet no chain
   // Detection is only worth its wait where a chain asks for what it tells.
   bool needs_detection = false;
 
@@ -151,6 +152,7 @@ class ConfigCompiler {
  private:
   Result<std::shared_ptr<const CompiledListener>> compile_listener(
       std::shared_ptr<const model::Listener> listener, const Secrets& secrets);
+  Result<std::vector<CompiledLog>> compile_logs(const std::vector<model::AccessLog>& logs);
   Result<CompiledChain> compile_chain(const model::FilterChain& chain, const Secrets& secrets);
   Result<std::shared_ptr<const CompiledCluster>> compile_cluster(
       std::shared_ptr<const model::Cluster> cluster, std::shared_ptr<const model::EndpointSet> endpoints,
