@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "base/strings.h"
+#include "objects/checks.h"
 
 namespace weft::cli {
 
@@ -63,6 +64,12 @@ Command& Command::optional_word(std::string_view name, std::string& into, std::s
   return *this;
 }
 
+Command& Command::optional_words(std::string_view name, std::vector<std::string>& into,
+                                 std::string_view help) {
+  parser_->app->add_option(std::string(name), into, std::string(help));
+  return *this;
+}
+
 Command& Command::words(std::string_view name, std::vector<std::string>& into, std::string_view help) {
   parser_->app->add_option(std::string(name), into, std::string(help))->required();
   return *this;
@@ -103,7 +110,24 @@ Command& CommandTable::add(std::string_view name, std::string_view summary) {
   return *commands_->commands.emplace_back(std::move(command));
 }
 
+// Whether the first word is a command, or an option of all of them; says so where it is neither.
+bool CommandTable::knows(std::string_view word) const {
+  if (word.starts_with('-')) return true;
+  std::vector<std::string> names;
+  for (const auto& command : commands_->commands) names.push_back(command->parser_->app->get_name());
+  if (std::ranges::find(names, word) != names.end()) return true;
+  std::string hint = objects::did_you_mean(word, {names.begin(), names.end()});
+  if (hint.empty()) hint = "'weft --help' lists them";
+  std::fprintf(stderr, "weft: there is no command '%s'; %s\n", printable(word, 80).c_str(), hint.c_str());
+  return false;
+}
+
 int CommandTable::run(int count, char** words) {
+  if (count < 2) {
+    std::fputs(commands_->app.help().c_str(), stderr);
+    return 2;
+  }
+  if (!knows(words[1])) return 2;
   // What follows `--` is not ours to understand.
   const std::vector<std::string> all(words, words + count);
   const auto separator = std::ranges::find(all, "--");

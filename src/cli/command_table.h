@@ -33,9 +33,10 @@ class Command {
   Command& choice(std::string_view names, std::string& into, std::vector<std::string> choices,
                   std::string_view help);
   Command& flag(std::string_view names, bool& into, std::string_view help);
-  // What stands alone. A required word, an optional one, and one or more.
+  // What stands alone. A required word, an optional one, any number, and one or more.
   Command& word(std::string_view name, std::string& into, std::string_view help);
   Command& optional_word(std::string_view name, std::string& into, std::string_view help);
+  Command& optional_words(std::string_view name, std::vector<std::string>& into, std::string_view help);
   Command& words(std::string_view name, std::vector<std::string>& into, std::string_view help);
   // Everything after `--`.
   Command& rest(std::vector<std::string>& into);
@@ -60,6 +61,8 @@ class CommandTable {
   int run(int count, char** words);
 
  private:
+  bool knows(std::string_view word) const;
+
   struct Commands;
   std::unique_ptr<Commands> commands_;
 };

@@ -18,26 +18,73 @@ namespace fs = std::filesystem;
 namespace {
 
 // Larger than any file of objects or log that is read whole, small enough not to fill the memory.
-constexpr size_t kMostBytes = 256 * 1024 * 1024;
+constexpr size_t kMostMegabytes = 256;
+constexpr size_t kMostMegabytesOfObjects = 64;
+
+Result<std::string> read_all(int file, size_t most_megabytes) {
+  std::string out;
+  char buffer[65536];
+  for (;;) {
+    const ssize_t count = ::read(file, buffer, sizeof buffer);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return fail(system_error("cannot be read", errno));
+    if (count == 0) return out;
+    if (out.size() + static_cast<size_t>(count) > most_megabytes << 20)
+      return fail(Error::Kind::overflow, concat("is larger than ", most_megabytes, " MiB"));
+    out.append(buffer, static_cast<size_t>(count));
+  }
+}
+
+std::string_view describe(mode_t mode) {
+  if (S_ISDIR(mode)) return "is a directory";
+  if (S_ISFIFO(mode)) return "is a pipe";
+  if (S_ISSOCK(mode)) return "is a socket";
+  return "is a device";
+}
 
 }  // namespace
 
 Result<std::string> read_file(const std::string& path) {
   const io::FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return fail(system_error(concat("cannot read ", path), errno));
-  std::string out;
-  char buffer[65536];
-  for (;;) {
-    const ssize_t count = ::read(file.get(), buffer, sizeof buffer);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return fail(system_error(concat("cannot read ", path), errno));
-    if (count == 0) return out;
-    if (out.size() + static_cast<size_t>(count) > kMostBytes) {
-      return fail(Error::Kind::overflow, concat("cannot read ", path, ": it is larger than 256 MiB"));
-    }
-    out.append(buffer, static_cast<size_t>(count));
-  }
+  auto text = read_all(file.get(), kMostMegabytes);
+  if (!text) return fail(std::move(text).error().within(path));
+  return text;
 }
+
+Result<std::string> read_objects(const std::string& path) {
+  if (path == "-") return read_all(STDIN_FILENO, kMostMegabytesOfObjects);
+  struct stat found{};
+  if (::stat(path.c_str(), &found) != 0 && errno == ENOENT) {
+    std::error_code error;
+    const std::string target = fs::read_symlink(path, error).string();
+    return fail(Error::Kind::not_found,
+                error ? "does not exist" : concat("is a link to ", target, ", which does not exist"));
+  }
+  // Asked for again of what was opened: it may be another by then.
+  const io::FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!file && errno == ENXIO)
+    return fail(Error::Kind::invalid, "is a socket, and only regular files are read");
+  if (!file) return fail(system_error("cannot be read", errno));
+  if (::fstat(file.get(), &found) != 0) return fail(system_error("cannot be read", errno));
+  if (!S_ISREG(found.st_mode))
+    return fail(Error::Kind::invalid, concat(describe(found.st_mode), ", and only regular files are read"));
+  return read_all(file.get(), kMostMegabytesOfObjects);
+}
+
+yaml::Complaint unreadable(const std::string& path, const Error& error) {
+  yaml::Complaint complaint;
+  complaint.file = shown_path(path);
+  complaint.cause = error.text;
+  complaint.next_step = error.kind == Error::Kind::overflow    ? "split it"
+                        : error.kind == Error::Kind::not_found ? "mend its name, or remove it"
+                        : error.kind == Error::Kind::denied
+                            ? "let this user read it"
+                            : "give a file or a directory, or - for standard input";
+  return complaint;
+}
+
+std::string shown_path(const std::string& path) { return path == "-" ? "standard input" : path; }
 
 Result<void> write_file(const std::string& path, std::string_view text, unsigned mode) {
   const std::string beside = path + ".new";
@@ -71,7 +118,9 @@ Result<void> make_directories(const std::string& path, unsigned mode) {
 Result<std::vector<std::string>> object_files(const std::string& path) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
-  if (!fs::exists(status)) return fail(Error::Kind::not_found, concat(path, " does not exist"));
+  if (path == "-") return std::vector{path};
+  if (status.type() == fs::file_type::not_found && !fs::is_symlink(path, error))
+    return fail(Error::Kind::not_found, concat(path, " does not exist"));
   if (!fs::is_directory(status)) return std::vector{path};
   std::vector<std::string> out;
   fs::recursive_directory_iterator it(path, fs::directory_options::follow_directory_symlink, error);
@@ -84,6 +133,7 @@ Result<std::vector<std::string>> object_files(const std::string& path) {
       continue;
     }
     if (it.depth() > 16) it.disable_recursion_pending();
+    if (std::error_code gone; it->is_directory(gone)) continue;
     if (name.ends_with(".yaml") || name.ends_with(".yml") || name.ends_with(".json"))
       out.push_back(it->path().string());
   }

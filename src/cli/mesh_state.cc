@@ -145,6 +145,15 @@ Result<MeshStatus> MeshState::read_status() const {
   return status;
 }
 
+Result<MeshStatus> MeshState::read_running() const {
+  WEFT_TRY(MeshStatus status, read_status());
+  if (is_running(status)) return status;
+  return fail(Error::Kind::unavailable,
+              concat("the process that ran mesh '", mesh_, "' (weft up, ", status.pid,
+                     ") has died, and nobody looks after its pods; remove what it left with 'weft down",
+                     mesh_ == "default" ? "" : concat(" --mesh ", mesh_), "', then start it again"));
+}
+
 Result<void> MeshState::write_status(const MeshStatus& status) const {
   JsonWriter json(1);
   json.begin_object().field("mesh", status.name).field("pid", static_cast<int64_t>(status.pid));

@@ -84,6 +84,9 @@ class MeshState {
   std::string path(std::string_view name) const { return directory_ + "/" + std::string(name); }
 
   Result<MeshStatus> read_status() const;
+  // The same, and an error that says what to do where the `weft up` that wrote it has died: nobody watches
+  // the pods then, whatever was last said of them.
+  Result<MeshStatus> read_running() const;
   Result<void> write_status(const MeshStatus& status) const;
   // By "namespace/name".
   Result<std::map<std::string, int>> read_scale() const;

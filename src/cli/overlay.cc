@@ -1,8 +1,6 @@
 #include "cli/overlay.h"
 
 #include <cstdio>
-#include <iostream>
-#include <iterator>
 
 #include "base/strings.h"
 #include "cli/files.h"
@@ -33,14 +31,11 @@ std::vector<std::string> split_documents(const std::string& text) {
 Result<std::vector<std::pair<std::string, std::string>>> read_all(const std::vector<std::string>& paths) {
   std::vector<std::pair<std::string, std::string>> out;
   for (const std::string& path : paths) {
-    if (path == "-") {
-      out.emplace_back("standard input", std::string(std::istreambuf_iterator<char>(std::cin), {}));
-      continue;
-    }
     WEFT_TRY(const auto files, object_files(path));
     for (const std::string& file : files) {
-      WEFT_TRY(std::string text, read_file(file));
-      out.emplace_back(file, std::move(text));
+      auto text = read_objects(file);
+      if (!text) return fail(Error::Kind::invalid, unreadable(file, text.error()).to_string());
+      out.emplace_back(shown_path(file), std::move(*text));
     }
   }
   return out;
@@ -70,11 +65,7 @@ Result<std::vector<Document>> read_documents(const std::vector<std::string>& pat
 }
 
 Result<std::map<objects::ObjectKey, KnownObject>> objects_of_mesh(const MeshState& state) {
-  WEFT_TRY(const MeshStatus status, state.read_status());
-  if (!is_running(status)) {
-    return fail(Error::Kind::unavailable,
-                concat("mesh '", state.mesh(), "' is not running any more; start it again with 'weft up'"));
-  }
+  WEFT_TRY(const MeshStatus status, state.read_running());
   std::map<objects::ObjectKey, KnownObject> out;
   auto directories = status.directories;
   directories.push_back(state.path("builtin"));
@@ -84,7 +75,7 @@ Result<std::map<objects::ObjectKey, KnownObject>> objects_of_mesh(const MeshStat
     if (!files) continue;
     const bool overlay = directory == directories.back();
     for (const std::string& file : *files) {
-      const auto text = read_file(file);
+      const auto text = read_objects(file);
       if (!text) continue;
       for (const auto& object : objects::load_text(*text, file).objects) {
         KnownObject& known = out[objects::key_of(object)];

@@ -6,12 +6,17 @@
 #include <cstdio>
 #include <random>
 
+#include "base/strings.h"
 #include "cli/commands.h"
 
 namespace weft::cli {
 namespace {
 
 Result<int> run_up(UpOptions options) {
+  for (const auto& port : {options.http_port, options.https_port}) {
+    if (port && (*port < 0 || *port > 65535))
+      return fail(Error::Kind::invalid, concat(*port, " is no port; give a number from 0 to 65535"));
+  }
   options.rootless = options.rootless || ::geteuid() != 0;
   WEFT_TRY(auto loop, io::EpollLoop::make(std::random_device{}()));
   WEFT_TRY(auto mesh, Mesh::make(*loop, std::move(options)));
@@ -26,7 +31,7 @@ void add_up(CommandTable& table) {
   auto options = std::make_shared<UpOptions>();
   auto no_gateways = std::make_shared<bool>(false);
   table.add("up", "Run directories of YAML as a mesh on this machine, until Ctrl-C")
-      .words("DIR", options->directories, "directories or files with Kubernetes and Istio objects")
+      .words("DIR", options->directories, "directories with Kubernetes and Istio objects")
       .option("--mesh", options->mesh, "name of the mesh (default)")
       .option("--http-port", options->http_port,
               "port of this host for the ingress gateway's port 80; 0 takes any (8080)")

@@ -162,4 +162,8 @@ Result<std::unique_ptr<Stream>> EpollLoop::adopt(FileDescriptor socket) {
   return SocketStream::make(*this, std::move(socket));
 }
 
+Result<std::unique_ptr<Acceptor>> EpollLoop::adopt_listening(FileDescriptor socket) {
+  return SocketAcceptor::adopt(*this, std::move(socket));
+}
+
 }  // namespace weft::io

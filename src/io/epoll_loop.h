@@ -53,6 +53,8 @@ class EpollLoop final : public Loop {
 
   // A stream over a connected, non-blocking socket.
   Result<std::unique_ptr<Stream>> adopt(FileDescriptor socket);
+  // An acceptor over a TCP socket that listens and does not block: one that another process made.
+  Result<std::unique_ptr<Acceptor>> adopt_listening(FileDescriptor socket);
 
   // Watches `fd` edge-triggered until unwatch(), which the owner calls before it closes it.
   Result<void> watch(int fd, uint32_t events, FdOwner& owner);

@@ -77,6 +77,16 @@ Result<std::unique_ptr<Acceptor>> SocketAcceptor::make(EpollLoop& loop, const So
   return acceptor;
 }
 
+Result<std::unique_ptr<Acceptor>> SocketAcceptor::adopt(EpollLoop& loop, FileDescriptor socket) {
+  const int fd = socket.get();
+  KernelAddress name;
+  if (getsockname(fd, name.get(), name.size_pointer()) != 0)
+    return fail(system_error("not a socket that listens", errno));
+  std::unique_ptr<SocketAcceptor> acceptor(new SocketAcceptor(loop, std::move(socket), name.value()));
+  WEFT_CHECK_OK(loop.watch(fd, EPOLLIN, *acceptor));
+  return acceptor;
+}
+
 SocketAcceptor::SocketAcceptor(EpollLoop& loop, FileDescriptor socket, SocketAddress address)
     : loop_(loop),
       socket_(std::move(socket)),

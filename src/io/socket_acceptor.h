@@ -13,6 +13,8 @@ class SocketAcceptor final : public Acceptor, private FdOwner {
  public:
   static Result<std::unique_ptr<Acceptor>> make(EpollLoop& loop, const SocketAddress& address,
                                                 const ListenOptions& options);
+  // Over a TCP socket that listens and does not block.
+  static Result<std::unique_ptr<Acceptor>> adopt(EpollLoop& loop, FileDescriptor socket);
   ~SocketAcceptor() override;
 
   Task<Result<std::unique_ptr<Stream>>> accept() override;

@@ -35,12 +35,9 @@ io::Task<void> pump_and_tell(io::Stream& from, io::Stream& to, bool& good, io::E
 
 }  // namespace
 
-Result<SocketAddress> Forwarder::open(const std::string& name, const SocketAddress& address) {
-  WEFT_TRY(auto acceptor, loop_.listen(address, {}));
-  const SocketAddress opened = acceptor->address();
+void Forwarder::open(const std::string& name, std::unique_ptr<io::Acceptor> acceptor) {
   targets_[name];
   tasks_.spawn(accept_loop(name, *acceptors_.emplace_back(std::move(acceptor))));
-  return opened;
 }
 
 io::Task<void> Forwarder::accept_loop(std::string name, io::Acceptor& acceptor) {

@@ -1,8 +1,8 @@
 // Ports of the host that lead to a pod: how an ingress gateway is reached from outside its mesh.
 //
 //   Forwarder forwarder(loop);
-//   WEFT_CHECK_OK(forwarder.open("ingress:80", address));      // while this process is still in the host's
-//   network forwarder.set_target("ingress:80", *SocketAddress::parse("10.244.0.3:80"));
+//   forwarder.open("ingress:80", std::move(acceptor));              // of a port of the host: host_ports.h
+//   forwarder.set_target("ingress:80", *SocketAddress::parse("10.244.0.3:80"));
 #pragma once
 
 #include <map>
@@ -18,8 +18,7 @@ class Forwarder {
  public:
   explicit Forwarder(io::EpollLoop& loop) : loop_(loop), tasks_(loop) {}
 
-  // The address that was opened: with port 0, the one the kernel chose.
-  Result<SocketAddress> open(const std::string& name, const SocketAddress& address);
+  void open(const std::string& name, std::unique_ptr<io::Acceptor> acceptor);
   // Where new connections go. No target: they are closed at once.
   void set_target(const std::string& name, std::optional<SocketAddress> target) {
     targets_[name] = std::move(target);

@@ -3,6 +3,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <set>
@@ -10,6 +11,7 @@
 #include "base/log.h"
 #include "cli/files.h"
 #include "cli/up/cleanup.h"
+#include "cli/up/on_thread.h"
 #include "cli/up/roll_out.h"
 #include "cli/up/service_rules.h"
 #include "cli/up/status.h"
@@ -22,6 +24,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr Duration kCoalesce = 30ms;    // between an event of a file and reading it
+constexpr Duration kDoubt = 100ms;      // between two looks at what an editor may be writing
+constexpr int kMostLooks = 10;          // at a file that never rests
 constexpr Duration kSettle = 1s;        // in which proxies learn that a pod is leaving
 constexpr Duration kLastPatience = 4s;  // of a whole mesh that ends
 constexpr int kMaxPods = 2000;
@@ -44,6 +48,18 @@ std::string gateway_label(const objects::Labels& labels) {
   return {};
 }
 
+void print(const std::vector<std::string>& lines) {
+  for (const std::string& line : lines) std::fprintf(stderr, "%s\n", line.c_str());
+}
+
+// `name` is "ingress:80".
+void announce_gateway(const std::string& name, const std::string& address) {
+  const bool https = name.ends_with(":443");
+  std::printf("%s gateway port %s: %s%s\n", name.substr(0, name.find(':')).c_str(),
+              name.substr(name.find(':') + 1).c_str(), https ? "https://" : "http://", address.c_str());
+  std::fflush(stdout);
+}
+
 }  // namespace
 
 Mesh::Mesh(io::EpollLoop& loop, UpOptions options)
@@ -51,6 +67,8 @@ Mesh::Mesh(io::EpollLoop& loop, UpOptions options)
       options_(std::move(options)),
       state_(MeshState::of(options_.mesh)),
       plan_(std::make_shared<Plan>()),
+      changed_(loop),
+      rules_changed_(loop),
       publish_(loop, [this] { publish(); }),
       tasks_(loop) {}
 
@@ -94,9 +112,9 @@ Result<void> Mesh::start() {
                   concat(directory, " is not a directory; give the directory that holds the YAML files"));
     }
   }
-  objects_ = std::make_unique<ObjectSource>(options_.directories, state_.path("objects"));
+  objects_ = std::make_unique<ObjectSource>(options_.directories);
   WEFT_CHECK_OK(objects_->read());
-  print_complaints();
+  print(objects_->take_news());
   if (objects_->has_errors())
     return fail(Error::Kind::invalid, "the mesh was not started: mend what is said above and try again");
   if (options_.rootless && options_.data_plane == "envoy") {
@@ -107,9 +125,11 @@ Result<void> Mesh::start() {
     }
   }
   WEFT_CHECK_OK(take_state_directory());
-  WEFT_CHECK_OK(write_builtin_gateways());
-  WEFT_CHECK_OK(objects_->read());
-
+  objects_->follow(state_.path("objects"), state_.path("builtin"));
+  WEFT_TRY(View view, look({}, true));
+  WEFT_TRY(host_ports_, HostPorts::make());
+  forwarder_ = std::make_unique<Forwarder>(loop_);
+  plan_ = view.plan;
   WEFT_CHECK_OK(open_host_ports());
   if (options_.rootless) WEFT_CHECK_OK(io::become_root_in_user_namespace());
   WEFT_TRY(network_,
@@ -129,7 +149,7 @@ Result<void> Mesh::start() {
                                        const std::string& account) { return token_of(where, account); },
                        .plan = [this] { return plan_; },
                        .changed = [this] { publish_.arm(); }});
-  reload();
+  take(std::move(view));
   WEFT_CHECK_OK(start_control_plane());
   for (const std::string& directory : options_.directories) {
     WEFT_TRY(auto watch, io::FileWatch::make(loop_, directory));
@@ -137,6 +157,8 @@ Result<void> Mesh::start() {
   }
   WEFT_TRY(auto watch, io::FileWatch::make(loop_, state_.path("objects")));
   tasks_.spawn(follow_files(*watches_.emplace_back(std::move(watch))));
+  tasks_.spawn(follow_changes());
+  tasks_.spawn(write_rules());
   tasks_.spawn(follow_signals());
   return {};
 }
@@ -188,48 +210,6 @@ Result<void> Mesh::take_state_directory() {
   return {};
 }
 
-Result<void> Mesh::write_builtin_gateways() {
-  if (!options_.gateways) return {};
-  const std::string text = default_gateways(objects_->objects());
-  if (text.empty()) return {};
-  WEFT_CHECK_OK(write_file(state_.path("builtin/gateways.yaml"), text));
-  auto directories = options_.directories;
-  directories.push_back(state_.path("builtin"));
-  objects_ = std::make_unique<ObjectSource>(std::move(directories), state_.path("objects"));
-  return {};
-}
-
-Result<void> Mesh::open_host_ports() {
-  forwarder_ = std::make_unique<Forwarder>(loop_);
-  std::set<uint16_t> ports;
-  const Plan plan = make_plan(objects_->objects(), {});
-  for (const auto& service : plan.services) {
-    if (gateway_label(service->selector) != "ingress") continue;
-    for (const auto& port : service->ports) ports.insert(port.port);
-  }
-  for (const uint16_t port : ports) {
-    const std::optional<int> asked = port == 80    ? options_.http_port
-                                     : port == 443 ? options_.https_port
-                                                   : std::nullopt;
-    const uint16_t wanted = asked         ? static_cast<uint16_t>(*asked)
-                            : port < 1024 ? static_cast<uint16_t>(port + (port == 443  ? 8000
-                                                                          : port == 80 ? 8000
-                                                                                       : 10000))
-                                          : port;
-    const std::string name = concat("ingress:", port);
-    auto opened = forwarder_->open(name, {.ip = IpAddress::loopback(), .port = wanted, .path = {}});
-    if (!opened && asked) {
-      return fail(std::move(opened).error().within(
-          concat("cannot open port ", wanted, " of the host for the ingress gateway; choose another with --",
-                 port == 443 ? "https" : "http", "-port (0 takes any)")));
-    }
-    if (!opened) opened = forwarder_->open(name, {.ip = IpAddress::loopback(), .port = 0, .path = {}});
-    if (!opened) return std::unexpected(opened.error());
-    gateways_[name] = opened->to_string();
-  }
-  return {};
-}
-
 Result<void> Mesh::start_control_plane() {
   // It reads the same directories; what `weft apply` added comes first, so that it wins.
   std::vector<std::string> words{programs_.control_plane,
@@ -243,7 +223,7 @@ Result<void> Mesh::start_control_plane() {
                                  "/dev/stdout"};
   for (const std::string& option : options_.control_plane_options) words.push_back(option);
   for (const std::string& directory : options_.directories) words.push_back(directory);
-  if (fs::exists(state_.path("builtin/gateways.yaml"))) words.push_back(state_.path("builtin"));
+  words.push_back(state_.path("builtin"));
   RunningContainer::Start start;
   start.child.arguments = std::move(words);
   start.child.output_file = state_.path("logs/weftd.log");
@@ -252,13 +232,114 @@ Result<void> Mesh::start_control_plane() {
   return {};
 }
 
+// ---- what users want
+
+Result<Mesh::View> Mesh::look(const translate::AddressMap& known, bool believe) {
+  View view;
+  WEFT_TRY(const auto written, objects_->read());
+  view.in_doubt = written.in_doubt && !believe;
+  if (view.in_doubt) return view;
+  WEFT_CHECK_OK(write_builtin_gateways());
+  WEFT_TRY(const auto all, objects_->read());
+  view.in_doubt = all.in_doubt && !believe;
+  if (view.in_doubt) return view;
+  view.news = objects_->take_news();
+  auto scale = state_.read_scale();
+  if (!scale) view.news.push_back(scale.error().text);
+  view.plan =
+      std::make_shared<Plan>(make_plan(objects_->objects(), scale ? *scale : std::map<std::string, int>{}));
+  view.addresses = translate::allocate_vips(objects_->objects(), known);
+  return view;
+}
+
+// The gateways that every mesh has open the ports that users' Gateway objects ask for, now and later.
+Result<void> Mesh::write_builtin_gateways() {
+  if (!options_.gateways) return {};
+  std::string text = default_gateways(objects_->written());
+  if (text == builtin_text_) return {};
+  WEFT_CHECK_OK(write_file(state_.path("builtin/gateways.yaml"), text));
+  builtin_text_ = std::move(text);
+  return {};
+}
+
+void Mesh::take(View view) {
+  print(view.news);
+  plan_ = std::move(view.plan);
+  addresses_ = std::move(view.addresses);
+  if (auto opened = open_host_ports(); !opened) log_error("up", opened.error().text);
+  publish_.arm();
+}
+
+// Those of the ingress gateway that are not open yet.
+Result<void> Mesh::open_host_ports() {
+  std::set<uint16_t> ports;
+  for (const auto& service : plan_->services) {
+    if (gateway_label(service->selector) != "ingress") continue;
+    for (const auto& port : service->ports) ports.insert(port.port);
+  }
+  Result<void> outcome;
+  for (const uint16_t port : ports) {
+    if (gateways_.contains(concat("ingress:", port)) || closed_ports_.contains(port)) continue;
+    auto opened = open_host_port(port);
+    if (opened) continue;
+    closed_ports_.insert(port);
+    outcome = std::move(opened);
+  }
+  return outcome;
+}
+
+Result<void> Mesh::open_host_port(uint16_t port) {
+  const std::optional<int> asked = port == 80    ? options_.http_port
+                                   : port == 443 ? options_.https_port
+                                                 : std::nullopt;
+  const int above = port == 80 || port == 443 ? 8000 : port < 1024 ? 10000 : 0;
+  const auto wanted = static_cast<uint16_t>(asked.value_or(port + above));
+  auto socket = host_ports_->listen({.ip = IpAddress::loopback(), .port = wanted, .path = {}});
+  if (!socket && asked) {
+    return fail(std::move(socket).error().within(
+        concat("cannot open port ", wanted, " of the host for the ingress gateway; choose another with --",
+               port == 443 ? "https" : "http", "-port (0 takes any)")));
+  }
+  if (!socket) socket = host_ports_->listen({.ip = IpAddress::loopback(), .port = 0, .path = {}});
+  if (!socket) {
+    return fail(std::move(socket).error().within(
+        concat("port ", port, " of the ingress gateway cannot be reached from this host")));
+  }
+  WEFT_TRY(auto acceptor, loop_.adopt_listening(std::move(*socket)));
+  const std::string name = concat("ingress:", port);
+  gateways_[name] = acceptor->address().to_string();
+  forwarder_->open(name, std::move(acceptor));
+  if (announced_) announce_gateway(name, gateways_[name]);
+  return {};
+}
+
 // ---- while it runs
 
 io::Task<void> Mesh::follow_files(io::FileWatch& watch) {
   for (;;) {
     co_await watch.changed().wait();
+    changed_.notify();
+  }
+}
+
+io::Task<void> Mesh::follow_changes() {
+  for (;;) {
+    co_await changed_.wait();
     co_await io::sleep_for(loop_, kCoalesce);
-    if (!shutting_down_) reload();
+    for (int looks = 1; !shutting_down_; ++looks) {
+      const bool believe = looks == kMostLooks;
+      auto view =
+          co_await on_thread(loop_, [this, believe, known = addresses_] { return look(known, believe); });
+      if (!view) {
+        log_error("up", view.error().text, "; the mesh goes on with what it had");
+        break;
+      }
+      if (!view->in_doubt) {
+        take(std::move(*view));
+        break;
+      }
+      co_await io::sleep_for(loop_, kDoubt);
+    }
   }
 }
 
@@ -266,7 +347,7 @@ io::Task<void> Mesh::follow_signals() {
   for (;;) {
     const int which = co_await signals_->next();
     if (which == SIGHUP) {
-      reload();
+      changed_.notify();
       continue;
     }
     if (shutting_down_) {  // a second Ctrl-C
@@ -296,29 +377,6 @@ io::Task<void> Mesh::shut_down() {
     co_await control_plane_->ended();
   }
   loop_.stop();
-}
-
-void Mesh::reload() {
-  auto read = objects_->read();
-  if (!read) {
-    log_error("up", read.error().text, "; the mesh goes on with what it had");
-    return;
-  }
-  print_complaints();
-  auto scale = state_.read_scale();
-  if (!scale) log_error("up", scale.error().text);
-  plan_ =
-      std::make_shared<Plan>(make_plan(objects_->objects(), scale ? *scale : std::map<std::string, int>{}));
-  addresses_ = translate::allocate_vips(objects_->objects(), addresses_);
-  publish_.arm();
-}
-
-void Mesh::print_complaints() {
-  std::string text;
-  for (const auto& complaint : objects_->complaints()) text += complaint.to_string() + "\n";
-  if (text == told_complaints_) return;
-  told_complaints_ = text;
-  std::fputs(text.c_str(), stderr);
 }
 
 void Mesh::publish() {
@@ -404,13 +462,23 @@ void Mesh::tell_network(const std::vector<wire::RunningPod>& pods) {
     zone->add(name, *IpAddress::parse(kHubAddress));
   }
   dns_->set_zone(std::move(zone));
-  std::string rules = service_rules(virtual_ports(*plan_, pods, addresses_));
-  if (rules == told_rules_) return;
-  if (auto set = network_->set_hub_rules(rules); !set) {
-    log_error("up", set.error().text);
-    return;
+  wanted_rules_ = service_rules(virtual_ports(*plan_, pods, addresses_));
+  if (wanted_rules_ != told_rules_) rules_changed_.notify();
+}
+
+io::Task<void> Mesh::write_rules() {
+  for (;;) {
+    co_await rules_changed_.wait();
+    const std::string rules = wanted_rules_;
+    if (rules == told_rules_) continue;
+    const auto set = co_await on_thread(loop_, [this, &rules] { return network_->set_hub_rules(rules); });
+    if (!set) {
+      log_error("up", set.error().text);
+      continue;
+    }
+    told_rules_ = rules;
+    publish_.arm();  // what became ready meanwhile may be announced
   }
-  told_rules_ = std::move(rules);
 }
 
 void Mesh::tell_gateways() {
@@ -445,7 +513,7 @@ void Mesh::tell_status() {
 }
 
 void Mesh::announce() {
-  if (announced_) return;
+  if (announced_ || wanted_rules_ != told_rules_) return;
   size_t proxies = 0;
   for (const auto& [key, pod] : pods_) {
     if (!pod->ready()) return;
@@ -461,11 +529,7 @@ void Mesh::announce() {
   std::printf("mesh '%s': %zu pods (%zu with a proxy) and %zu services are ready after %lld.%01lld s\n",
               options_.mesh.c_str(), pods_.size(), proxies, plan_->services.size(),
               static_cast<long long>(took / 1000), static_cast<long long>(took % 1000 / 100));
-  for (const auto& [name, address] : gateways_) {
-    const bool https = name.ends_with(":443");
-    std::printf("%s gateway port %s: %s%s\n", name.substr(0, name.find(':')).c_str(),
-                name.substr(name.find(':') + 1).c_str(), https ? "https://" : "http://", address.c_str());
-  }
+  for (const auto& [name, address] : gateways_) announce_gateway(name, address);
   std::printf(
       "Changes to %s take effect at once. 'weft get pods' shows what runs; Ctrl-C or 'weft down' ends it.\n",
       options_.directories.front().c_str());

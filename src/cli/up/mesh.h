@@ -5,19 +5,23 @@
 //   loop->run();                            // until a signal
 //   mesh is destroyed: nothing of it is left
 //
-// One thread, one loop. Whatever changes (a file, a container's end, a probe) arms `publish_`, which once a
+// One loop. Whatever changes (a container's end, a probe, what a file says) arms `publish_`, which once a
 // tick tells the rest: weftd (workloads.json), DNS, the hub's rules, status.json; and takes the next steps
-// of every roll-out.
+// of every roll-out. Reading files and writing the hub's rules take long where there is much of them: they
+// are done on a thread, so that DNS and the gateways' ports are served meanwhile.
 #pragma once
 
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "cli/mesh_state.h"
 #include "cli/up/dns_server.h"
 #include "cli/up/forwarder.h"
+#include "cli/up/host_ports.h"
 #include "cli/up/object_source.h"
 #include "cli/up/pod.h"
 #include "cli/up/surroundings.h"
@@ -50,17 +54,31 @@ class Mesh {
 
   // ---- start
   Result<void> take_state_directory();
-  Result<void> open_host_ports();
-  Result<void> write_builtin_gateways();
   Result<void> start_control_plane();
   Result<std::string> find_program(const std::string& name) const;
   Result<std::string> find_envoy() const;
 
+  // ---- what users want
+  struct View {
+    std::shared_ptr<const Plan> plan;
+    translate::AddressMap addresses;
+    std::vector<std::string> news;
+    bool in_doubt = false;  // something was not believed yet, and the rest is empty: look again
+  };
+  // Reads what changed. Uses objects_ and files alone: it may run on a thread. With `believe` nothing is in
+  // doubt.
+  Result<View> look(const translate::AddressMap& known, bool believe);
+  Result<void> write_builtin_gateways();
+  void take(View view);
+  Result<void> open_host_ports();
+  Result<void> open_host_port(uint16_t port);
+
   // ---- while it runs
   io::Task<void> follow_files(io::FileWatch& watch);
+  io::Task<void> follow_changes();
+  io::Task<void> write_rules();
   io::Task<void> follow_signals();
   io::Task<void> shut_down();
-  void reload();
   void publish();
   void roll_out();
   void tell_control_plane(const std::vector<wire::RunningPod>& pods);
@@ -68,7 +86,6 @@ class Mesh {
   void tell_status();
   void tell_gateways();
   void announce();
-  void print_complaints();
   std::string token_of(const std::string& namespace_name, const std::string& account);
   IpAddress next_address();
 
@@ -77,11 +94,12 @@ class Mesh {
   MeshState state_;
   Programs programs_;
   std::unique_ptr<io::Signals> signals_;
-  std::unique_ptr<ObjectSource> objects_;
+  std::unique_ptr<ObjectSource> objects_;  // of the thread that looks, while one does
   std::shared_ptr<const Plan> plan_;
   translate::AddressMap addresses_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<DnsServer> dns_;
+  std::optional<HostPorts> host_ports_;
   std::unique_ptr<Forwarder> forwarder_;
   std::map<std::string, std::string> gateways_;  // "ingress:80" to "127.0.0.1:8080"
   std::unique_ptr<Surroundings> surroundings_;
@@ -90,14 +108,17 @@ class Mesh {
   std::vector<wire::LocalToken> tokens_;
   std::vector<std::unique_ptr<io::FileWatch>> watches_;
   uint32_t next_address_ = kPodNetwork + 2;
+  std::string builtin_text_;
+  std::set<uint16_t> closed_ports_;  // of the host, that could not be opened
   std::string told_workloads_;
+  std::string wanted_rules_;
   std::string told_rules_;
-  std::string told_status_;
-  std::string told_complaints_;
   TimePoint began_{};
   bool owns_state_ = false;
   bool shutting_down_ = false;
   bool announced_ = false;
+  io::Event changed_;        // a file did, or somebody asks to look
+  io::Event rules_changed_;  // wanted_rules_ did
   io::Deferred publish_;
   io::TaskGroup tasks_;
 };
