@@ -145,6 +145,22 @@ class TcpRecording {
   uint64_t told_received_ = 0, told_sent_ = 0;
 };
 
+// Sends the events of a stream to one Event while it lives: the stream may outlive that.
+class EventsTo {
+ public:
+  EventsTo(io::Stream& stream, io::Event& wake) : stream_(stream) { forward(&wake); }
+  ~EventsTo() { forward(nullptr); }
+  EventsTo(const EventsTo&) = delete;
+  EventsTo& operator=(const EventsTo&) = delete;
+
+ private:
+  void forward(io::Event* wake) {
+    stream_.readable_event().forward_to(wake);
+    stream_.writable_event().forward_to(wake);
+  }
+  io::Stream& stream_;
+};
+
 // Counts a connection against its host and its cluster's limit while it lives.
 class ConnectionSlot {
  public:
@@ -236,10 +252,8 @@ io::Task<void> serve_tcp(std::unique_ptr<io::Stream> client, Connection& connect
 
   // Relay until both directions have ended.
   io::Event wake(loop);
-  client->readable_event().forward_to(&wake);
-  client->writable_event().forward_to(&wake);
-  backend->readable_event().forward_to(&wake);
-  backend->writable_event().forward_to(&wake);
+  const EventsTo client_events(*client, wake);
+  const EventsTo backend_events(*backend, wake);
   BytePump up(*client, *backend);
   BytePump down(*backend, *client);
   TimePoint last_report = loop.now();
@@ -264,14 +278,14 @@ io::Task<void> serve_tcp(std::unique_ptr<io::Stream> client, Connection& connect
     const TimePoint idle =
         proxy.idle_timeout > Duration::zero() ? loop.now() + proxy.idle_timeout : TimePoint::max();
     if (!co_await io::wait_until(wake, std::min(idle, oldest))) {
-      recording.record.connection_termination_details = "idle_timeout";
+      const bool old = loop.now() >= oldest;
+      if (old) recording.record.flags.set(Flag::duration_timeout);
+      recording.record.connection_termination_details = old ? "max_connection_duration" : "idle_timeout";
       client->abort();
       backend->abort();
       break;
     }
   }
-  client->readable_event().forward_to(nullptr);
-  client->writable_event().forward_to(nullptr);
 }
 
 }  // namespace weft::proxy
