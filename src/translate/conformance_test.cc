@@ -116,16 +116,21 @@ model::Cluster web_cluster(std::string_view more) {
 // ---- Names ----
 
 TEST(Names, without_a_dot_belong_to_the_namespace_of_the_rule_not_of_the_service) {
-  const auto world = mesh_with(
-      concat(virtual_service(
-                 {.namespace_name = "elsewhere"},
-                 "{hosts: [web.default.svc.cluster.local], http: [{route: [{destination: {host: web}}]}]}"),
-             destination_rule({.namespace_name = "elsewhere"},
-                              "{host: web, trafficPolicy: {loadBalancer: {simple: "
-                              "RANDOM}}}")));
+  const auto world = mesh_with(concat(
+      virtual_service(
+          {.namespace_name = "elsewhere"},
+          "{hosts: [web.default.svc.cluster.local], http: [{route: [{destination: {host: web}}], mirror: "
+          "{host: web}}]}"),
+      destination_rule({.namespace_name = "elsewhere"},
+                       "{host: web, trafficPolicy: {loadBalancer: {simple: "
+                       "RANDOM}}}")));
   const auto routes = routes_for(world, kClient, "80", "web.default.svc.cluster.local");
   ASSERT_THAT(routes, SizeIs(1));
   EXPECT_EQ(forward_of(routes[0]).clusters[0].cluster, "outbound|8080||web.elsewhere.svc.cluster.local");
+  ASSERT_THAT(forward_of(routes[0]).mirrors, SizeIs(1));
+  EXPECT_EQ(forward_of(routes[0]).mirrors[0].cluster, "outbound|8080||web.elsewhere.svc.cluster.local");
+  EXPECT_EQ(forward_of(routes[0]).mirrors[0].per_million, 1'000'000u)
+      << "all of them, where no share is written";
 
   const auto clusters = translate(world, kClient).snapshot.clusters;
   EXPECT_EQ(model::Snapshot::find(clusters, kWebCluster)->lb, model::LbPolicy::least_request);
