@@ -1,6 +1,7 @@
 #include "control/ingest/directory_source.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
 #include "base/log.h"
@@ -60,16 +61,25 @@ void DirectorySource::scan_all() {
 bool DirectorySource::scan_file(const std::string& path) {
   Seen& seen = seen_[path];
   const auto stamp = stamp_of(path);
-  if (!stamp) return false;  // removed while we looked: scan_missing() sees to it next time
+  if (!stamp) {
+    std::error_code no_link;
+    const std::string target = std::filesystem::read_symlink(path, no_link).string();
+    if (no_link) return false;  // removed while we looked: scan_missing() sees to it next time
+    seen.stamp.reset();
+    const Error error{.kind = Error::Kind::not_found,
+                      .text = concat("is a link to ", target, ", which does not exist")};
+    return complain(path, error, "mend the link, or remove it");
+  }
   if (seen.stamp == *stamp && !seen.doubted) return false;
   auto text = read_file(path, options_.max_file);
   if (!text) {
     if (text.error().kind == Error::Kind::not_found) return false;
     seen.stamp = *stamp;
     seen.in_force.reset();
-    return complain(
-        path, text.error(),
-        text.error().kind == Error::Kind::overflow ? "split it" : "let weftd read it, or remove it");
+    return complain(path, text.error(),
+                    text.error().kind == Error::Kind::overflow  ? "split it"
+                    : text.error().kind == Error::Kind::invalid ? "put a file there, or remove it"
+                                                                : "let weftd read it, or remove it");
   }
   seen.stamp = stamp->is_fresh(loop_.wall_now()) ? std::nullopt : std::optional(*stamp);
 

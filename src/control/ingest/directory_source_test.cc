@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -63,6 +64,27 @@ class DirectorySourceTest : public testing::Test {
   int changes = 0;
   DirectorySource source{loop, store, {.directories = {directory}}, [this] { ++changes; }};
 };
+
+TEST_F(DirectorySourceTest, a_pipe_and_a_link_to_nothing_are_complained_about) {
+  write("a.yaml", service("a"));
+  ASSERT_EQ(::mkfifo((directory + "/pipe.yaml").c_str(), 0600), 0);
+  fs::create_symlink("nowhere.yaml", directory + "/link.yaml");
+  ASSERT_TRUE(source.start());
+  EXPECT_THAT(names(), ElementsAre("a"));
+  EXPECT_THAT(complaints(), ElementsAre(concat(directory,
+                                               "/link.yaml: error: is a link to nowhere.yaml, which does "
+                                               "not exist; mend the link, or remove it"),
+                                        concat(directory,
+                                               "/pipe.yaml: error: is not a regular file; put a file "
+                                               "there, or remove it")));
+  // The link's file comes to be.
+  write("nowhere.yaml", service("b"));
+  remove("pipe.yaml");
+  fs::rename(directory + "/nowhere.yaml", directory + "/link.yaml");
+  poke_and_settle();
+  EXPECT_THAT(complaints(), IsEmpty());
+  EXPECT_THAT(names(), UnorderedElementsAre("a", "b"));
+}
 
 TEST_F(DirectorySourceTest, reads_what_is_there_at_the_start) {
   write("a.yaml", service("a"));

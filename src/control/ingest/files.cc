@@ -39,7 +39,7 @@ Result<std::vector<std::string>> find_files(const std::string& directory,
     std::error_code gone;  // an entry may be removed while we look
     if (name.starts_with('.') || entries.depth() >= kMaxDepth) {
       if (entries->is_directory(gone)) entries.disable_recursion_pending();
-    } else if (ends_in_one_of(name, suffixes) && entries->is_regular_file(gone)) {
+    } else if (ends_in_one_of(name, suffixes) && !entries->is_directory(gone)) {
       files.push_back(entries->path().string());
     }
     entries.increment(error);
@@ -69,7 +69,7 @@ Result<std::string> read_file(const std::string& path, size_t limit) {
   if (file.get() < 0) return fail(system_error(concat("opening ", path), errno));
   struct stat status{};
   if (::fstat(file.get(), &status) != 0) return fail(system_error(concat("reading ", path), errno));
-  if (!S_ISREG(status.st_mode)) return fail(Error::Kind::invalid, concat(path, " is not a regular file"));
+  if (!S_ISREG(status.st_mode)) return fail(Error::Kind::invalid, "is not a regular file");
   std::string text;
   char piece[65536];
   for (;;) {

@@ -11,7 +11,7 @@
 
 namespace weft::control {
 
-// Paths of the regular files below `directory` whose name ends in one of `suffixes`, sorted. Names that begin
+// Paths of the files below `directory` whose name ends in one of `suffixes`, sorted. Names that begin
 // with a dot are passed over (editors' and Kubernetes' own); links are followed; at most 16 levels deep.
 Result<std::vector<std::string>> find_files(const std::string& directory,
                                             const std::vector<std::string_view>& suffixes);

@@ -32,7 +32,7 @@ Publisher::Publisher(io::Loop& loop, const Store& store, const RuntimeSource& ru
           [this] {
             if (world_) world_complaints_ = translate::validate(*world_);
             duplicate_hosts_.set(std::ranges::count(world_complaints_, "IST0109", &yaml::Complaint::code));
-            log_new_complaints();
+            log_news();
           }),
       metrics_(metrics),
       triggers_family_(registry.counter("pilot_push_triggers", "What made a new version.")),
@@ -143,21 +143,10 @@ std::vector<yaml::Complaint> Publisher::complaints() const {
   return all;
 }
 
-// Each complaint is logged when it first appears, not with every version.
-void Publisher::log_new_complaints() {
-  std::set<std::string> now;
-  for (const yaml::Complaint& complaint : complaints()) {
-    std::string text = complaint.to_string();
-    if (!logged_.contains(text)) {
-      log_at(complaint.is_error() ? LogLevel::error : LogLevel::warning, "config", text);
-    }
-    now.insert(std::move(text));
-  }
-  for (const std::string& text : logged_) {
-    if (!now.contains(text)) log_info("config", "mended: ", text);
-  }
-  complaints_gauge_.set(static_cast<int64_t>(now.size()));
-  logged_ = std::move(now);
+void Publisher::log_news() {
+  for (const ConfigLog::Line& line : log_.news(store_, store_.merged().objects, complaints()))
+    log_at(line.level, "config", line.text);
+  complaints_gauge_.set(static_cast<int64_t>(log_.complaints()));
 }
 
 }  // namespace weft::control

@@ -18,6 +18,7 @@
 
 #include "control/ingest/store.h"
 #include "control/ingest/workloads_file.h"
+#include "control/publish/config_log.h"
 #include "io/loop.h"
 #include "model/snapshot.h"
 #include "telemetry/metrics.h"
@@ -66,7 +67,7 @@ class Publisher {
  private:
   void publish_now();
   void note_objects();
-  void log_new_complaints();
+  void log_news();
   translate::AddressMap service_addresses(const std::vector<objects::Object>& objects) const;
 
   io::Loop& loop_;
@@ -90,7 +91,7 @@ class Publisher {
   std::map<objects::ObjectKey, Known> objects_;
   std::vector<yaml::Complaint> store_complaints_;
   std::vector<yaml::Complaint> world_complaints_;
-  std::set<std::string> logged_;
+  ConfigLog log_;
 
   io::Deferred deferred_;
   io::Timer validate_;

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 BIN = pathlib.Path(os.environ.get("WEFT_BIN", pathlib.Path(__file__).resolve().parents[3] / "build" / "bin"))
 NAME = f"life{os.getpid() % 100000}"
@@ -57,9 +58,10 @@ def links():
 
 
 class Up:
-    def __init__(self, directory, *options, **popen):
+    def __init__(self, directory, *options, gateways=False, **popen):
         self.log = tempfile.TemporaryFile("w+")
-        command = [str(BIN / "weft"), "up", str(directory), "--mesh", NAME, "--no-gateways", *options]
+        which = ["--http-port", "0", "--https-port", "0"] if gateways else ["--no-gateways"]
+        command = [str(BIN / "weft"), "up", str(directory), "--mesh", NAME, *which, *options]
         self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True, **popen)
 
     def text(self):
@@ -97,7 +99,11 @@ up.ready()
 up.process.kill()
 up.process.wait()
 listed = weft("get", "pods")
-promise("after a crash, weft get says what to do", listed.stderr.strip()[:60], "weft down" in listed.stderr)
+promise("after a crash, weft get says so and what to do", listed.stderr.strip()[:60],
+        listed.returncode == 1 and "has died" in listed.stderr and "weft down" in listed.stderr and not listed.stdout)
+applied = weft("apply", "-f", HERE / "mesh.yaml")
+promise("after a crash, weft apply changes nothing", applied.stderr.strip()[:60],
+        applied.returncode == 1 and "has died" in applied.stderr)
 promise("weft down cleans up after a crash", (down := weft("down")).stdout.strip(), down.returncode == 0)
 clean("crash")
 promise("weft down where nothing runs is no error", (down := weft("down")).stdout.strip(), down.returncode == 0)
@@ -135,6 +141,85 @@ with tempfile.TemporaryDirectory() as scratch:
     promise("no ip or nft: what to install", refused.stderr.strip()[-70:],
             refused.returncode == 1 and "install" in refused.stderr)
     clean("a start without tools")
+
+
+def until(what, patience=15):
+    deadline = time.monotonic() + patience
+    while not (seen := what()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return seen
+
+
+def eventually(promised, text, wanted):
+    kept = until(lambda: wanted in text())
+    promise(promised, [line for line in text().splitlines() if wanted in line][:1], kept)
+
+
+# While it runs: what a user sees of what they write.
+with tempfile.TemporaryDirectory() as scratch:
+    directory = pathlib.Path(scratch)
+    shutil.copy(HERE / "mesh.yaml", directory)
+    policies = directory / "policies.yaml"
+    policy = ("apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: deny-all}\n"
+              "spec: {}\n")
+    policies.write_text(policy)
+    up = Up(directory, gateways=True)
+    up.ready()
+
+    one = weft("get", "pod", "busy", "-o", "yaml")
+    promise("weft get pod NAME -o yaml: the one object", one.stdout.splitlines()[:3],
+            one.returncode == 0 and one.stdout.startswith("kind: Pod\n") and "\nname: busy\n" in one.stdout)
+    absent = weft("get", "pods", "nothing")
+    promise("weft get pods NAME: that it is not there, and 1", absent.stderr.strip(),
+            absent.returncode == 1 and "no pod 'nothing'" in absent.stderr)
+    elsewhere = weft("get", "pods", "-n", "istio-system", "-o", "name")
+    promise("weft get -n: the pods of that namespace", elsewhere.stdout.split(), "pod/istio-ingressgateway-" in elsewhere.stdout)
+    missing = weft("exec", "busy", "--", "nosuchprog")
+    promise("weft exec of no program: so it says, and 127", missing.stderr.strip(),
+            missing.returncode == 127 and missing.stderr.strip() == "weft: nosuchprog: not found in pod default/busy")
+
+    policies.write_text("kind: [\n")
+    eventually("a broken file: its last good state stays in force", up.text,
+               f"{policies}: what it last held without an error stays in force")
+    policies.write_text(policy)
+    mended = f"{policies}: is mended"
+    eventually("a mended file: so it says", up.text, mended)
+    policies.write_text("")
+    gone = f"{policies}: 1 object gone: AuthorizationPolicy default/deny-all"
+    eventually("an emptied file: what went with it", up.text, gone)
+    promise("each of it is said once", (counts := [up.text().count(mended), up.text().count(gone)]), counts == [1, 1])
+    eventually("weftd says the same", lambda: weft("logs", "weftd").stdout, gone)
+
+    (directory / "gateway.yaml").write_text("""
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: late}
+spec:
+  selector: {istio: ingressgateway}
+  servers: [{port: {number: 9123, name: http, protocol: HTTP}, hosts: ["*"]}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: late}
+spec:
+  hosts: ["*"]
+  gateways: [late]
+  http: [{route: [{destination: {host: web}}]}]
+""")
+
+    def ask():
+        ports = [line.split()[-1] for line in weft("get", "gateways").stdout.splitlines() if " 9123 " in line]
+        if not ports:
+            return ""
+        try:
+            with urllib.request.urlopen(f"http://{ports[0]}/", timeout=5) as answer:
+                return answer.read().decode()
+        except OSError:
+            return ""
+
+    eventually("a Gateway's new port is reachable from the host", ask, '"service":"web"')
+    promise("with all of that it ends with status 0", up.end(signal.SIGINT), up.process.returncode == 0)
+    clean("a mesh that was edited")
 
 # Without root: what the user nobody can do in a user namespace. The programs must be where nobody may read.
 nobody = pwd.getpwnam("nobody")
