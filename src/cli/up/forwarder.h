@@ -1,7 +1,7 @@
 // Ports of the host that lead to a pod: how an ingress gateway is reached from outside its mesh.
 //
 //   Forwarder forwarder(loop);
-//   forwarder.open("ingress:80", std::move(acceptor));              // of a port of the host: host_ports.h
+//   forwarder.open("ingress:80", std::move(acceptor));              // of a port of the host: io/host_ports.h
 //   forwarder.set_target("ingress:80", *SocketAddress::parse("10.244.0.3:80"));
 #pragma once
 

@@ -127,7 +127,7 @@ Result<void> Mesh::start() {
   WEFT_CHECK_OK(take_state_directory());
   objects_->follow(state_.path("objects"), state_.path("builtin"));
   WEFT_TRY(View view, look({}, true));
-  WEFT_TRY(host_ports_, HostPorts::make());
+  WEFT_TRY(host_ports_, io::HostPorts::make());
   forwarder_ = std::make_unique<Forwarder>(loop_);
   plan_ = view.plan;
   WEFT_CHECK_OK(open_host_ports());

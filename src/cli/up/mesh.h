@@ -21,11 +21,11 @@
 #include "cli/mesh_state.h"
 #include "cli/up/dns_server.h"
 #include "cli/up/forwarder.h"
-#include "cli/up/host_ports.h"
 #include "cli/up/object_source.h"
 #include "cli/up/pod.h"
 #include "cli/up/surroundings.h"
 #include "io/file_watch.h"
+#include "io/host_ports.h"
 #include "io/signals.h"
 
 namespace weft::cli {
@@ -99,7 +99,7 @@ class Mesh {
   translate::AddressMap addresses_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<DnsServer> dns_;
-  std::optional<HostPorts> host_ports_;
+  std::optional<io::HostPorts> host_ports_;
   std::unique_ptr<Forwarder> forwarder_;
   std::map<std::string, std::string> gateways_;  // "ingress:80" to "127.0.0.1:8080"
   std::unique_ptr<Surroundings> surroundings_;

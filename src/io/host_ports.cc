@@ -1,4 +1,4 @@
-#include "cli/up/host_ports.h"
+#include "io/host_ports.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -11,7 +11,7 @@
 #include "base/strings.h"
 #include "io/kernel_address.h"
 
-namespace weft::cli {
+namespace weft::io {
 namespace {
 
 // What one descriptor needs beside a message.
@@ -19,9 +19,9 @@ struct Rights {
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> bytes{};
 };
 
-int open_port(const SocketAddress& address, io::FileDescriptor& out) {
-  const io::KernelAddress where(address);
-  io::FileDescriptor socket(::socket(where.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+int open_port(const SocketAddress& address, FileDescriptor& out) {
+  const KernelAddress where(address);
+  FileDescriptor socket(::socket(where.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket) return errno;
   const int on = 1;
   ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -63,7 +63,7 @@ void answer(int to, int error_number, int socket) {
     if (size < 0 && errno == EINTR) continue;
     if (size <= 0) ::_exit(0);
     const auto address = SocketAddress::parse(std::string_view(question.data(), static_cast<size_t>(size)));
-    io::FileDescriptor socket;
+    FileDescriptor socket;
     const int error_number = address ? open_port(*address, socket) : EINVAL;
     answer(3, error_number, socket.get());
   }
@@ -75,15 +75,15 @@ Result<HostPorts> HostPorts::make() {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0)
     return fail(system_error("cannot make a socket pair", errno));
-  io::FileDescriptor ours(ends[0]);
-  const io::FileDescriptor theirs(ends[1]);
+  FileDescriptor ours(ends[0]);
+  const FileDescriptor theirs(ends[1]);
   const pid_t child = ::fork();
   if (child < 0) return fail(system_error("cannot start a process", errno));
   if (child == 0) serve(theirs.get());
   return HostPorts(std::move(ours));
 }
 
-Result<io::FileDescriptor> HostPorts::listen(const SocketAddress& address) {
+Result<FileDescriptor> HostPorts::listen(const SocketAddress& address) {
   const std::string question = address.to_string();
   const auto lost = [&](int error_number) {
     return fail(system_error(concat("cannot listen on ", question), error_number));
@@ -112,7 +112,7 @@ Result<io::FileDescriptor> HostPorts::listen(const SocketAddress& address) {
   if (error_number != 0 || header == nullptr) return lost(error_number != 0 ? error_number : EBADF);
   int socket = -1;
   std::memcpy(&socket, CMSG_DATA(header), sizeof socket);
-  return io::FileDescriptor(socket);
+  return FileDescriptor(socket);
 }
 
-}  // namespace weft::cli
+}  // namespace weft::io

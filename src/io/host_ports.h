@@ -2,7 +2,7 @@
 //
 //   WEFT_TRY(auto ports, HostPorts::make());         // still in the host's network, before any thread
 //   ... this process moves into a namespace of its own ...
-//   WEFT_TRY(io::FileDescriptor socket, ports.listen(address));
+//   WEFT_TRY(FileDescriptor socket, ports.listen(address));
 //
 // A child that stays behind makes the sockets and hands them over; it ends with this process, however that
 // ends. Without privilege there is no way back into the host's network but this.
@@ -12,19 +12,19 @@
 #include "base/result.h"
 #include "io/file_descriptor.h"
 
-namespace weft::cli {
+namespace weft::io {
 
 class HostPorts {
  public:
   static Result<HostPorts> make();
 
   // A TCP socket that listens. Takes as long as the system calls do.
-  Result<io::FileDescriptor> listen(const SocketAddress& address);
+  Result<FileDescriptor> listen(const SocketAddress& address);
 
  private:
-  explicit HostPorts(io::FileDescriptor child) : child_(std::move(child)) {}
+  explicit HostPorts(FileDescriptor child) : child_(std::move(child)) {}
 
-  io::FileDescriptor child_;  // one datagram a question, one an answer
+  FileDescriptor child_;  // one datagram a question, one an answer
 };
 
-}  // namespace weft::cli
+}  // namespace weft::io
