@@ -234,6 +234,24 @@ with tempfile.TemporaryDirectory() as scratch:
     # With sidecars: there is one user alone, so the proxy is told by a mark.
     (mesh / "namespace.yaml").write_text("apiVersion: v1\nkind: Namespace\n"
                                          "metadata: {name: default, labels: {istio-injection: enabled}}\n")
+    (mesh / "mirror.yaml").write_text("""
+apiVersion: v1
+kind: Service
+metadata: {name: copy}
+spec: {selector: {app: copy}, ports: [{name: http, port: 80, targetPort: 8080}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: copy, labels: {app: copy}}
+spec: {containers: [{name: copy, image: weft/demo}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web}
+spec:
+  hosts: [web]
+  http: [{route: [{destination: {host: web}}], mirror: {host: copy}, mirrorPercentage: {value: 100}}]
+""")
     state = home / "state"
     state.mkdir()
     os.chown(state, nobody.pw_uid, nobody.pw_gid)
@@ -246,6 +264,8 @@ with tempfile.TemporaryDirectory() as scratch:
     promise("without root: a pod reaches a service by name", answer.stdout[:40] or answer.stderr, '"service":"web"' in answer.stdout)
     promise("without root: by mTLS between sidecars", answer.stdout[-60:].strip(),
             "spiffe://cluster.local/ns/default/sa/default" in answer.stdout)
+    eventually("a VirtualService's mirror gets a copy of the request",
+               lambda: weft("logs", "copy", "-c", "weft-proxy", **become).stdout, '"GET / HTTP/')
     promise("without root: it ends with status 0", up.end(signal.SIGTERM), up.process.returncode == 0)
     clean("without root")
     promise("without root: the state is gone", list(state.iterdir()), not list(state.iterdir()))
