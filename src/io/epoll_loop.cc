@@ -155,7 +155,7 @@ Result<std::unique_ptr<Acceptor>> EpollLoop::listen(const SocketAddress& address
 }
 
 Task<Result<std::unique_ptr<Stream>>> EpollLoop::connect(SocketAddress address, ConnectOptions options) {
-  return connect_socket(*this, std::move(address), std::move(options));
+  return connect_socket(*this, std::move(address), options);
 }
 
 Result<std::unique_ptr<Stream>> EpollLoop::adopt(FileDescriptor socket) {

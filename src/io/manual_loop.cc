@@ -64,7 +64,7 @@ Result<std::unique_ptr<Acceptor>> ManualHost::listen(const SocketAddress& addres
   return world_.listen_at(*this, *this, address, options);
 }
 Task<Result<std::unique_ptr<Stream>>> ManualHost::connect(SocketAddress address, ConnectOptions options) {
-  return world_.connect_from(*this, *this, std::move(address), std::move(options));
+  return world_.connect_from(*this, *this, std::move(address), options);
 }
 
 ManualAcceptor* ManualHost::listener_for(const SocketAddress& address) const {
@@ -137,7 +137,7 @@ Result<std::unique_ptr<Acceptor>> ManualLoop::listen(const SocketAddress& addres
   return listen_at(*this, *home_, address, options);
 }
 Task<Result<std::unique_ptr<Stream>>> ManualLoop::connect(SocketAddress address, ConnectOptions options) {
-  return connect_from(*this, *home_, std::move(address), std::move(options));
+  return connect_from(*this, *home_, std::move(address), options);
 }
 
 // A Unix path and the loopback are each machine's own.

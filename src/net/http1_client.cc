@@ -67,7 +67,7 @@ class Http1Client::Http1Exchange final : public ClientExchange {
 
 Http1Client::Http1Client(std::unique_ptr<io::Stream> stream, ClientOptions options)
     : ClientConnection(stream->loop()),
-      options_(std::move(options)),
+      options_(options),
       loop_(stream->loop()),
       wake_(loop_),
       transport_(std::move(stream), wake_, [this] { flushed(); }),
@@ -386,7 +386,7 @@ void Http1Client::Http1Exchange::reset(Error::Kind why) {
 
 std::shared_ptr<ClientConnection> make_http1_client(std::unique_ptr<io::Stream> stream,
                                                     ClientOptions options) {
-  return std::make_shared<Http1Client>(std::move(stream), std::move(options));
+  return std::make_shared<Http1Client>(std::move(stream), options);
 }
 
 }  // namespace weft::net

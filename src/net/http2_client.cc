@@ -160,7 +160,7 @@ class Http2Client::StreamExchange final : public Http2Exchange<ClientExchange>, 
 
 Http2Client::Http2Client(std::unique_ptr<io::Stream> stream, ClientOptions options)
     : ClientConnection(stream->loop()),
-      options_(std::move(options)),
+      options_(options),
       loop_(stream->loop()),
       wake_(loop_),
       link_(std::move(stream), http::H2Session::Role::client, options_.h2, *this, wake_),
@@ -315,7 +315,7 @@ void Http2Client::on_ping_ack(uint64_t) {
 
 std::shared_ptr<ClientConnection> make_http2_client(std::unique_ptr<io::Stream> stream,
                                                     ClientOptions options) {
-  return std::make_shared<Http2Client>(std::move(stream), std::move(options));
+  return std::make_shared<Http2Client>(std::move(stream), options);
 }
 
 }  // namespace weft::net

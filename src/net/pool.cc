@@ -60,7 +60,7 @@ struct Pool::Pending : io::ListNode {
 Pool::Pool(io::Loop& loop, Connector connector, PoolOptions options, std::shared_ptr<Limits> limits)
     : loop_(loop),
       connector_(std::move(connector)),
-      options_(std::move(options)),
+      options_(options),
       limits_(limits ? std::move(limits) : std::make_shared<Limits>()),
       sweep_(loop, [this] { sweep(); }),
       idle_(loop, [this] { close_idle(); }),

@@ -147,7 +147,7 @@ io::Task<void> serve_connection(std::unique_ptr<io::Stream> stream, Worker& work
   }
   // Hand over by original destination.
   if (listener->model->use_original_dst) {
-    const auto config = worker.config();
+    const auto& config = worker.config();
     if (redirected) {
       if (auto better = listener_for(*config, traits.destination, listener->model->direction))
         listener = std::move(better);

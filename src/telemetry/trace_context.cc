@@ -104,7 +104,7 @@ std::optional<TraceContext> TraceContext::read(const http::Headers& headers) {
     if (found) {
       found->forms |= context->forms;
     } else {
-      found = std::move(context);
+      found = context;
     }
   };
   // A traceparent that comes twice is as good as none (W3C section 3.2.1).

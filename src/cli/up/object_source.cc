@@ -178,6 +178,26 @@ std::vector<std::string> ObjectSource::take_news() {
   return news;
 }
 
+namespace {
+
+// Fields of Kubernetes that one machine has nothing for: they are read, have no effect, and that is said.
+// Empty where the object has none.
+std::string without_effect(const objects::Object& object) {
+  const std::vector<objects::IgnoredField>* ignored = nullptr;
+  if (const auto* pod = objects::get_if<objects::Pod>(object)) ignored = &pod->spec.ignored;
+  if (const auto* deployment = objects::get_if<objects::Deployment>(object))
+    ignored = &deployment->pod.ignored;
+  if (const auto* service = objects::get_if<objects::Service>(object)) ignored = &service->ignored;
+  if (ignored == nullptr || ignored->empty()) return {};
+  std::string fields;
+  for (const objects::IgnoredField& field : *ignored)
+    fields += concat(fields.empty() ? "" : ", ", field.path, " (line ", field.line, ")");
+  return concat(objects::meta_of(object).file, ": note: ", objects::key_of(object).to_string(), ": ", fields,
+                ": without effect on one machine");
+}
+
+}  // namespace
+
 // Those that were not there the last time. The same ones as `weft analyze` has.
 void ObjectSource::tell_complaints(std::vector<std::string>& news) {
   std::vector<objects::Complaint> all = complaints_;
@@ -191,11 +211,13 @@ void ObjectSource::tell_complaints(std::vector<std::string>& news) {
     for (const auto& [path, file] : files_) objects::locate(all, path, file.text);
   }
   std::set<std::string> now;
-  for (const objects::Complaint& complaint : all) {
-    std::string text = complaint.to_string();
+  const auto tell = [&](std::string text) {
+    if (text.empty()) return;
     if (!told_.contains(text) && !now.contains(text)) news.push_back(text);
     now.insert(std::move(text));
-  }
+  };
+  for (const objects::Complaint& complaint : all) tell(complaint.to_string());
+  for (const objects::Object& object : objects_) tell(without_effect(object));
   told_ = std::move(now);
 }
 

@@ -57,6 +57,18 @@ class ObjectSourceTest : public testing::Test {
   std::optional<ObjectSource> source;
 };
 
+TEST_F(ObjectSourceTest, fields_without_effect_on_one_machine_are_named_once) {
+  write("pod.yaml",
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: a, image: "
+        "weft/demo}\n"
+        "  volumes:\n  - {name: data, emptyDir: {}}\n");
+  EXPECT_THAT(
+      look(),
+      ElementsAre("pod.yaml: note: Pod default/a: spec.volumes (line 7): without effect on one machine"));
+  write("policy.yaml", policy("other"));
+  EXPECT_THAT(look(), IsEmpty());
+}
+
 TEST_F(ObjectSourceTest, an_emptied_file_is_named_with_the_objects_that_went) {
   write("policies.yaml", policy("deny-all") + policy("allow-web"));
   write("other.yaml", policy("other"));

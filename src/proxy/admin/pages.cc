@@ -326,7 +326,7 @@ void dump_section(wire::ConfigDump::Section& section, const model::ResourceMap<T
 }
 
 HttpAnswer config_dump(const Proxy& proxy) {
-  const auto config = proxy.config();
+  const auto& config = proxy.config();
   const model::Snapshot& snapshot = *config->snapshot;
   const wire::Bootstrap& bootstrap = proxy.bootstrap();
   wire::ConfigDump dump;
