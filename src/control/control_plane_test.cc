@@ -58,6 +58,16 @@ class ControlPlaneTest : public testing::Test {
     write("web.yaml", service("web"));
     write_tokens({{kWebToken, "default", "web"}, {kDbToken, "default", "db"}});
     write_pods({pod("web-0", "web", "10.0.0.1"), pod("db-0", "db", "10.0.0.2")});
+    restart();
+  }
+  ~ControlPlaneTest() override {
+    tasks.cancel_all();
+    plane.reset();
+    fs::remove_all(directory);
+  }
+
+  void restart() {
+    plane.reset();
     ControlPlaneOptions options;
     options.config_directories = {directory + "/mesh"};
     options.state_directory = directory + "/state";
@@ -70,12 +80,6 @@ class ControlPlaneTest : public testing::Test {
     plane = std::move(*made);
     loop.run_until_idle();
   }
-  ~ControlPlaneTest() override {
-    tasks.cancel_all();
-    plane.reset();
-    fs::remove_all(directory);
-  }
-
   void write(std::string_view file, std::string_view text) {
     ASSERT_TRUE(write_file(concat(directory, "/mesh/", file), text, 0644));
     if (plane) plane->objects_changed();
@@ -258,6 +262,30 @@ TEST_F(ControlPlaneTest, a_change_of_a_file_reaches_the_proxy) {
   loop.advance(300ms);
   EXPECT_FALSE(
       proxy->resources[ResourceType::cluster].contains("outbound|80||shop.default.svc.cluster.local"));
+}
+
+// A weftd that was restarted does not know what a file held before it broke: serving the rest could take a
+// DENY policy away.
+TEST_F(ControlPlaneTest, nothing_is_published_while_a_file_has_been_broken_since_the_start) {
+  write("broken.yaml", "kind: [");
+  const auto client = secure(kWebToken);
+  restart();
+  const auto proxy = start(*client, "web-0");
+  EXPECT_FALSE(proxy->ended) << proxy->status.to_string();
+  for (const auto& [type, resources] : proxy->resources) EXPECT_TRUE(resources.empty());
+  EXPECT_EQ(plane->publisher().generation(), 0u);
+  // Nor does a change elsewhere let it out.
+  write("shop.yaml", service("shop"));
+  loop.advance(300ms);
+  EXPECT_EQ(plane->publisher().generation(), 0u);
+
+  write("broken.yaml", service("mended"));
+  loop.advance(300ms);
+  for (const std::string_view host : {"web", "shop", "mended"}) {
+    EXPECT_TRUE(proxy->resources[ResourceType::cluster].contains(
+        concat("outbound|80||", host, ".default.svc.cluster.local")))
+        << host;
+  }
 }
 
 TEST_F(ControlPlaneTest, a_change_of_pods_sends_endpoints_and_nothing_else) {

@@ -19,6 +19,9 @@ namespace {
 
 constexpr size_t kStreamBuffer = 64 * 1024;
 constexpr size_t kResetsRemembered = 4096;
+// A section above the limit is answered 431; so far above it, the peer means harm: a byte that refers to the
+// table costs kilobytes to decode.
+constexpr size_t kHopeless = 16;
 constexpr uint32_t kFieldOverhead = 32;  // RFC 9113 section 6.5.2
 
 // Streams and header fields come and go with each request.
@@ -222,6 +225,7 @@ struct H2Session::Callbacks {
   static int on_begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* data) {
     H2Session& s = self(data);
     if (frame->hd.type != NGHTTP2_HEADERS) return 0;
+    s.section_size_ = 0;
     Stream* stream = s.find(frame->hd.stream_id);
     if (stream == nullptr) {
       if (s.role_ == Role::client || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
@@ -239,6 +243,7 @@ struct H2Session::Callbacks {
   static int on_header(nghttp2_session*, const nghttp2_frame* frame, const uint8_t* name, size_t name_size,
                        const uint8_t* value, size_t value_size, uint8_t flags, void* data) {
     H2Session& s = self(data);
+    if (s.is_hopeless(name_size + value_size)) return NGHTTP2_ERR_CALLBACK_FAILURE;
     Stream* const stream = s.find(frame->hd.stream_id);
     if (stream == nullptr || stream->rejected) return 0;
     s.take_field(*stream, view(name, name_size), view(value, value_size),
@@ -248,8 +253,9 @@ struct H2Session::Callbacks {
 
   // What nghttp2 would drop silently makes the message malformed: others may read it.
   static int on_invalid_header(nghttp2_session*, const nghttp2_frame* frame, const uint8_t* name,
-                               size_t name_size, const uint8_t*, size_t, uint8_t, void* data) {
+                               size_t name_size, const uint8_t*, size_t value_size, uint8_t, void* data) {
     H2Session& s = self(data);
+    if (s.is_hopeless(name_size + value_size)) return NGHTTP2_ERR_CALLBACK_FAILURE;
     if (Stream* const stream = s.find(frame->hd.stream_id)) {
       s.malformed(*stream, concat("the field '", printable(view(name, name_size), 64), "' is malformed"));
     }
@@ -518,6 +524,15 @@ void H2Session::forget_later(int32_t stream) {
 
 bool H2Session::was_reset_by_us(int32_t stream) const {
   return std::ranges::find(reset_by_us_, stream) != reset_by_us_.end();
+}
+
+// Counts one more field of the section that is being decoded. True where it is too much even to be refused
+// politely.
+bool H2Session::is_hopeless(size_t field_size) {
+  section_size_ += field_size + kFieldOverhead;
+  if (section_size_ <= kHopeless * limits_.max_header_list) return false;
+  flood("header fields");
+  return true;
 }
 
 void H2Session::flood(std::string what) {

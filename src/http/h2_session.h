@@ -154,6 +154,7 @@ class H2Session {
   void deliver_response(Stream& stream, bool end);
   void malformed(Stream& stream, std::string why);
   void tell_malformed(Stream& stream, const Error& error);
+  bool is_hopeless(size_t field_size);
   void flood(std::string what);
   // Follows the frames in what is fed, to see those that nghttp2 would ignore. False: the connection is to
   // end.
@@ -182,6 +183,7 @@ class H2Session {
   uint8_t frame_head_[9] = {};
   size_t frame_head_size_ = 0;
   size_t payload_left_ = 0;
+  size_t section_size_ = 0;   // of the header section that is being decoded
   bool reset_ahead_ = false;  // an RST_STREAM was looked at that nghttp2 may not have got
   int32_t last_opened_ = 0;
   std::vector<std::pair<int32_t, int32_t>> skipped_;  // streams the client passed over, first and last

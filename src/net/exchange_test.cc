@@ -606,6 +606,13 @@ TEST_F(Http2FloodTest, header_bombs_are_counted_decoded) {
   EXPECT_EQ(goaway(answer), -1);
   EXPECT_NE(answer.find("431"), std::string::npos) << "the answer's status, not in the static table";
   EXPECT_FALSE(peer.closed()) << "one bad request is not the connection's fault";
+
+  // Each byte of it is 4000 to decode: nobody does that by mistake.
+  RawPeer hopeless = attack();
+  hopeless.send(frame(1, 5, 1, block + std::string(8000, '\xbe')));
+  EXPECT_EQ(goaway(hopeless.take()), 11);
+  loop.advance(1s);
+  EXPECT_TRUE(hopeless.closed());
 }
 
 TEST_F(Http2FloodTest, malformed_messages_reset_their_stream) {

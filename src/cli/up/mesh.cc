@@ -197,7 +197,8 @@ Result<void> Mesh::take_state_directory() {
     if (status && is_running(*status)) {
       return fail(Error::Kind::conflict,
                   concat("mesh '", options_.mesh, "' already runs (process ", status->pid,
-                         "); stop it with 'weft down', or give this one another name with --mesh"));
+                         "); stop it with 'weft down --mesh ", options_.mesh,
+                         "', or give this one another name with --mesh"));
     }
     log_info("up", "cleaning up what an earlier mesh '", options_.mesh, "' left");
   }

@@ -61,6 +61,20 @@ translate::AddressMap Publisher::service_addresses(const std::vector<objects::Ob
 void Publisher::publish_now() {
   objects::Loaded loaded = store_.merged();
   store_complaints_ = std::move(loaded.complaints);
+  // At the start there is no last good state to stand in for what is broken, and what is broken may be what
+  // denies. Proxies that are connected keep what an earlier weftd gave them.
+  if (!world_ && yaml::any_error(store_complaints_)) {
+    if (!std::exchange(held_, true)) {
+      log_error(
+          "publish",
+          "nothing is published before the errors in the files are mended: what they held before is not "
+          "known; proxies keep the configuration they have");
+    }
+    if (!validate_.armed()) validate_.arm_after(kValidateAfter);
+    return;
+  }
+  if (std::exchange(held_, false))
+    log_info("publish", "the errors are mended; the configuration is published");
   translate::WorldInput input;
   input.objects = runtime_.with_pods(std::move(loaded.objects));
   input.workloads = runtime_.pods().statuses();

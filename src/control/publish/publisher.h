@@ -43,7 +43,7 @@ class Publisher {
   // The roots every proxy is told of, as the SDS resource of that name. Set before the first publish().
   void set_roots(std::shared_ptr<const model::Secret> roots) { roots_ = std::move(roots); }
 
-  // Empty before the first version.
+  // Empty before the first version. There is none as long as a file has been broken since the start.
   const std::shared_ptr<const translate::World>& world() const { return world_; }
   uint64_t generation() const { return generation_; }
   const std::string& version() const { return version_; }
@@ -78,6 +78,7 @@ class Publisher {
   std::shared_ptr<const translate::World> world_;
   std::shared_ptr<const model::Secret> roots_;
   translate::AddressMap addresses_;
+  bool held_ = false;  // nothing is published yet, for a file is broken
   uint64_t generation_ = 0;
   std::string version_;
   std::deque<std::pair<uint64_t, TimePoint>> published_times_;
