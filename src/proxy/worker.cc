@@ -9,29 +9,39 @@ namespace {
 constexpr Duration kExpiryInterval = std::chrono::seconds(60);
 constexpr Duration kIdleSeries = std::chrono::minutes(10);
 
-Worker::Counts make_counts(telemetry::Registry& registry, telemetry::Shard& shard) {
-  const auto counter = [&](const char* name, const char* help) {
-    return &shard.counter(registry.lasting_counter(name, help));
-  };
-  const auto gauge = [&](const char* name, const char* help) {
-    return &shard.gauge(registry.gauge(name, help));
-  };
+// Makes the figures that a worker keeps pointers to, all with the same labels.
+struct Figures {
+  telemetry::Registry& registry;
+  telemetry::Shard& shard;
+  std::string labels;
+
+  telemetry::Counter* counter(const char* name, const char* help) const {
+    return &shard.counter(registry.lasting_counter(name, help), labels);
+  }
+  telemetry::Gauge* gauge(const char* name, const char* help) const {
+    return &shard.gauge(registry.gauge(name, help), labels);
+  }
+};
+
+Worker::Counts make_counts(const Figures& make) {
   return {
-      .connections_total = counter("envoy_listener_downstream_cx_total", "Connections accepted."),
-      .connections_active = gauge("envoy_listener_downstream_cx_active", "Connections that are open."),
+      .connections_total = make.counter("envoy_listener_downstream_cx_total", "Connections accepted."),
+      .connections_active = make.gauge("envoy_listener_downstream_cx_active", "Connections that are open."),
       .no_filter_chain =
-          counter("envoy_listener_no_filter_chain_match", "Connections that met no filter chain."),
-      .tls_errors = counter("envoy_listener_ssl_connection_error", "TLS handshakes that failed."),
-      .rbac_allowed = counter("envoy_http_rbac_allowed", "Requests and connections that policy let pass."),
-      .rbac_denied = counter("envoy_http_rbac_denied", "Requests and connections that policy refused."),
+          make.counter("envoy_listener_no_filter_chain_match", "Connections that met no filter chain."),
+      .tls_errors = make.counter("envoy_listener_ssl_connection_error", "TLS handshakes that failed."),
+      .rbac_allowed =
+          make.counter("envoy_http_rbac_allowed", "Requests and connections that policy let pass."),
+      .rbac_denied = make.counter("envoy_http_rbac_denied", "Requests and connections that policy refused."),
       .shadow_allowed =
-          counter("envoy_http_rbac_shadow_allowed", "What a dry-run policy would have let pass."),
-      .shadow_denied = counter("envoy_http_rbac_shadow_denied", "What a dry-run policy would have refused."),
-      .audited = counter("weft_rbac_audited_total", "What an AUDIT policy matched."),
-      .retries = counter("envoy_cluster_upstream_rq_retry", "Requests sent again."),
-      .timeouts = counter("envoy_cluster_upstream_rq_timeout", "Requests that ran into their timeout."),
-      .overflows = counter("envoy_cluster_upstream_rq_pending_overflow",
-                           "Requests refused since a limit of the connection pool was reached."),
+          make.counter("envoy_http_rbac_shadow_allowed", "What a dry-run policy would have let pass."),
+      .shadow_denied =
+          make.counter("envoy_http_rbac_shadow_denied", "What a dry-run policy would have refused."),
+      .audited = make.counter("weft_rbac_audited_total", "What an AUDIT policy matched."),
+      .retries = make.counter("envoy_cluster_upstream_rq_retry", "Requests sent again."),
+      .timeouts = make.counter("envoy_cluster_upstream_rq_timeout", "Requests that ran into their timeout."),
+      .overflows = make.counter("envoy_cluster_upstream_rq_pending_overflow",
+                                "Requests refused since a limit of the connection pool was reached."),
   };
 }
 
@@ -49,29 +59,23 @@ Worker::Worker(io::Loop& loop, net::Resolver& resolver, std::shared_ptr<const Se
       expiry_(loop, [this] { expire_metrics(); }),
       copies_(loop),
       connections_(loop) {
-  counts = make_counts(registry, shard_);
+  counts = make_counts({registry, shard_, {}});
   expiry_.arm_after(kExpiryInterval);
 }
 
 const HttpCounts& Worker::http_counts(std::string_view stat_prefix) {
   const auto known = http_counts_.find(stat_prefix);
   if (known != http_counts_.end()) return known->second;
-  const std::string labels = telemetry::label_text({{"http_conn_manager_prefix", stat_prefix}});
-  const auto counter = [&](const char* name, const char* help) {
-    return &shard_.counter(registry_.lasting_counter(name, help), labels);
-  };
-  const auto gauge = [&](const char* name, const char* help) {
-    return &shard_.gauge(registry_.gauge(name, help), labels);
-  };
+  const Figures make{registry_, shard_, telemetry::label_text({{"http_conn_manager_prefix", stat_prefix}})};
   HttpCounts counted = {
-      .connections_total = counter("envoy_http_downstream_cx_total", "Connections that speak HTTP."),
-      .connections_active = gauge("envoy_http_downstream_cx_active", "Those of them that are open."),
+      .connections_total = make.counter("envoy_http_downstream_cx_total", "Connections that speak HTTP."),
+      .connections_active = make.gauge("envoy_http_downstream_cx_active", "Those of them that are open."),
       .protocol_errors =
-          counter("envoy_http_downstream_cx_protocol_error", "Times that a client broke the protocol."),
-      .requests_total = counter("envoy_http_downstream_rq_total", "HTTP requests received."),
-      .requests_active = gauge("envoy_http_downstream_rq_active", "HTTP requests under way."),
-      .header_timeouts =
-          counter("envoy_http_downstream_rq_header_timeout", "Requests whose head was not complete in time."),
+          make.counter("envoy_http_downstream_cx_protocol_error", "Times that a client broke the protocol."),
+      .requests_total = make.counter("envoy_http_downstream_rq_total", "HTTP requests received."),
+      .requests_active = make.gauge("envoy_http_downstream_rq_active", "HTTP requests under way."),
+      .header_timeouts = make.counter("envoy_http_downstream_rq_header_timeout",
+                                      "Requests whose head was not complete in time."),
       .responses = {},
   };
   const telemetry::Family by_class =

@@ -5,7 +5,7 @@
 
 #include "translate/authorization.h"
 #include "translate/managers.h"
-#include "translate/test_world.h"
+#include "translate/valid_world.h"
 
 namespace weft::translate {
 namespace {
@@ -51,11 +51,7 @@ spec: {containers: [{name: istio-proxy, image: auto}]}
 )";
 
 std::shared_ptr<const World> mesh_with(std::string_view more, const MeshOptions& options = {}) {
-  const std::string text = concat(kMesh, more);
-  for (const auto& complaint : objects::load_text(text, "in.yaml").complaints) {
-    EXPECT_FALSE(complaint.is_error()) << complaint.to_string();
-  }
-  return world_from(text, options);
+  return valid_world(concat(kMesh, more), options);
 }
 
 struct Meta {

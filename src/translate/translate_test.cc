@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "translate/print.h"
-#include "translate/test_world.h"
+#include "translate/valid_world.h"
 
 namespace weft::translate {
 namespace {
@@ -44,11 +44,7 @@ spec: {containers: [{name: c, image: weft/demo}]}
 )";
 
 std::shared_ptr<const World> world_with(std::string_view more, const MeshOptions& options = {}) {
-  const std::string text = concat(kBase, more);
-  for (const auto& complaint : objects::load_text(text, "in.yaml").complaints) {
-    EXPECT_FALSE(complaint.is_error()) << complaint.to_string();
-  }
-  return world_from(text, options);
+  return valid_world(concat(kBase, more), options);
 }
 
 const model::Cluster& cluster(const Translation& translation, std::string_view name) {

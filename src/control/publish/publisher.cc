@@ -61,6 +61,7 @@ translate::AddressMap Publisher::service_addresses(const std::vector<objects::Ob
 void Publisher::publish_now() {
   objects::Loaded loaded = store_.merged();
   store_complaints_ = std::move(loaded.complaints);
+  store_objects_ = loaded.objects;
   // At the start there is no last good state to stand in for what is broken, and what is broken may be what
   // denies. Proxies that are connected keep what an earlier weftd gave them.
   if (!world_ && yaml::any_error(store_complaints_)) {
@@ -158,7 +159,7 @@ std::vector<yaml::Complaint> Publisher::complaints() const {
 }
 
 void Publisher::log_news() {
-  for (const ConfigLog::Line& line : log_.news(store_, store_.merged().objects, complaints()))
+  for (const ConfigLog::Line& line : log_.news(store_, store_objects_, complaints()))
     log_at(line.level, "config", line.text);
   complaints_gauge_.set(static_cast<int64_t>(log_.complaints()));
 }

@@ -90,6 +90,7 @@ class Publisher {
     uint64_t generation = 0;
   };
   std::map<objects::ObjectKey, Known> objects_;
+  std::vector<objects::Object> store_objects_;  // without the running pods
   std::vector<yaml::Complaint> store_complaints_;
   std::vector<yaml::Complaint> world_complaints_;
   ConfigLog log_;
