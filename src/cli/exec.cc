@@ -147,7 +147,7 @@ void add_exec(CommandTable& table) {
       .flag("-i,--stdin", options->stdin_wanted, "as kubectl has it: always on here")
       .flag("-t,--tty", options->tty_wanted, "as kubectl has it: the terminal is always handed on")
       .rest(options->command)
-      .example("weft exec deployment/client -- weft-demo get http://reviews:9080/")
+      .example("weft exec deployment/client -- weft-demo get http://shop:8080/")
       .runs([options] { return run_exec(*options); });
 }
 

@@ -95,7 +95,7 @@ void add_logs(CommandTable& table) {
       .option("--tail", options->tail, "only the last so many lines")
       .flag("-f,--follow", options->follow, "go on as more is written")
       .option("--mesh", options->mesh, "name of the mesh (default)")
-      .example("weft logs deployment/reviews -c weft-proxy -f")
+      .example("weft logs deployment/shop-v1 -c weft-proxy -f")
       .runs([options] { return run_logs(*options); });
 }
 

@@ -54,7 +54,7 @@ void add_scale(CommandTable& table) {
       .option("--replicas", options->replicas, "how many")
       .option("-n,--namespace", options->namespace_name, "of the deployment (default)")
       .option("--mesh", options->mesh, "name of the mesh (default)")
-      .example("weft scale deployment/reviews-v2 --replicas 3")
+      .example("weft scale deployment/shop-v2 --replicas 3")
       .runs([options] { return run_scale(*options); });
 }
 
